@@ -1,0 +1,70 @@
+/** Small-object scenarios by autocannon: 4 KiB PUT, GET, HEAD and a 404, each request signed. */
+import { createHash, randomBytes } from 'node:crypto';
+import autocannon from 'autocannon';
+import { type Keys, sign } from './sign.ts';
+
+export interface SmallOptions {
+  readonly port: number;
+  readonly keys: Keys;
+  readonly bucket: string;
+  readonly method: 'PUT' | 'GET' | 'HEAD';
+  readonly keyPrefix: string;
+  readonly keyCount: number;
+  readonly bodyBytes: number;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly expectStatus: number;
+}
+
+export interface SmallResult {
+  readonly requests: number;
+  readonly wallMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly unexpected: number;
+}
+
+export async function smallLoad(options: SmallOptions): Promise<SmallResult> {
+  const body = randomBytes(options.bodyBytes);
+  const withBody = options.method === 'PUT';
+  const payloadHash = createHash('sha256').update(withBody ? body : '').digest('hex');
+  const host = `127.0.0.1:${options.port}`;
+  let counter = 0;
+  const startedMs = performance.now();
+  const result = await autocannon({
+    url: `http://${host}`,
+    connections: options.connections,
+    duration: options.seconds,
+    requests: [
+      {
+        setupRequest: (request) => {
+          const path = `/${options.bucket}/${options.keyPrefix}${counter % options.keyCount}`;
+          counter += 1;
+          const signed = sign(options.keys, {
+            method: options.method,
+            host,
+            path,
+            query: '',
+            payloadHash,
+          });
+          return {
+            ...request,
+            method: options.method,
+            path,
+            headers: { ...signed.headers },
+            ...(withBody ? { body } : {}),
+          };
+        },
+      },
+    ],
+  });
+  const statuses = result.statusCodeStats as Record<string, { count: number }>;
+  const expected = statuses[String(options.expectStatus)]?.count ?? 0;
+  return {
+    requests: result.requests.total,
+    wallMs: performance.now() - startedMs,
+    p50Ms: result.latency.p50,
+    p99Ms: result.latency.p99,
+    unexpected: result.requests.total - expected + result.errors,
+  };
+}

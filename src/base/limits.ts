@@ -1,0 +1,89 @@
+/**
+ * Every bound of the system, in one place, with its unit and its reason. Reaching one is
+ * back-pressure or a named S3 error, never growth. Names end in the unit.
+ */
+import { assert } from './assert.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const TIB = 1024 * GIB;
+
+export const LIMITS = {
+  // memory
+  /** Arena size by default; the arena never grows past what it was given. */
+  arenaBytes: 256 * MIB,
+  /** One arena block: the unit of copying, hashing, writing and reading. */
+  blockBytes: 256 * KIB,
+  /** Storage alignment of every shard offset, so that O_DIRECT is possible. */
+  unitBytes: 4 * KIB,
+  /** One checksum (xxHash64) per this many shard bytes. */
+  checksumBlockBytes: 64 * KIB,
+
+  // objects
+  keyBytes: 1024,
+  objectBytes: 5 * TIB,
+  putBytes: 5 * GIB,
+  partBytes: 5 * GIB,
+  partBytesMin: 5 * MIB,
+  partCount: 10_000,
+  metadataBytes: 2 * KIB,
+  tagCount: 10,
+  tagKeyChars: 128,
+  tagValueChars: 256,
+  deleteKeyCount: 1000,
+  listKeyCount: 1000,
+  listBucketCount: 10_000,
+  bucketsPerOwner: 10_000,
+
+  // storage
+  /** Bodies up to this live inside the metadata row (one durable group commit, no chunk). */
+  inlineBytes: 16 * KIB,
+  /** Bodies up to this are packed in append-only volumes; larger ones get shard files. */
+  packedBytes: 512 * KIB,
+  /** One chunk at most; a longer body is a list of chunks. Multiple of every stripe width used. */
+  chunkBytes: 240 * MIB,
+  /** Packed volume file: closed to appends past this size. */
+  volumeBytes: 256 * MIB,
+  /** MetaStore contract bounds, chosen so that a RADOS omap engine stays possible. */
+  rowKeyBytes: 1600,
+  rowValueBytes: 64 * KIB,
+  scanRows: 1000,
+  commitWrites: 500,
+
+  // protocol
+  headerBytes: 32 * KIB,
+  headerCount: 90,
+  xmlDepth: 16,
+  /** CompleteMultipartUpload with 10,000 parts and five checksums each stays below this. */
+  completeXmlBytes: 4 * MIB,
+  deleteXmlBytes: 3 * MIB,
+  configXmlBytes: 64 * KIB,
+  xmlNodes: 100_000,
+  chunkHeaderBytes: 1 * KIB,
+  chunkBytesMax: 5 * GIB,
+  trailerBytes: 16 * KIB,
+  clockSkewMs: 15 * 60_000,
+  presignSeconds: 604_800,
+
+  // time
+  /** A connection without a request in flight is closed after this. */
+  idleMs: 120_000,
+  /** A request body with no byte for this long is cut with RequestTimeout. */
+  bodyIdleMs: 30_000,
+  /** A response the client does not read for this long is cut. */
+  responseIdleMs: 60_000,
+  /** How long a stop waits for running requests. */
+  drainMs: 20_000,
+  /** Replaced bytes stay readable this long, so running reads finish. */
+  reclaimGraceMs: 60_000,
+  /** A multipart upload nobody completed is aborted after this. */
+  uploadDays: 7,
+} as const;
+
+assert(LIMITS.arenaBytes % LIMITS.blockBytes === 0, 'the arena holds whole blocks');
+assert(LIMITS.blockBytes % LIMITS.checksumBlockBytes === 0, 'blocks hold whole checksum blocks');
+assert(LIMITS.checksumBlockBytes % LIMITS.unitBytes === 0, 'checksum blocks hold whole units');
+assert(LIMITS.inlineBytes < LIMITS.rowValueBytes, 'an inline body fits a row');
+assert(LIMITS.packedBytes % LIMITS.blockBytes === 0, 'packed bodies reserve whole blocks');
+assert(LIMITS.keyBytes + 64 < LIMITS.rowKeyBytes, 'a key with its prefix fits a row key');

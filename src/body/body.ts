@@ -1,0 +1,85 @@
+/**
+ * The contract of a request body: a push side for the HTTP front end and a pull side for the
+ * operation, born together with the verdict on every digest, length and signature.
+ *
+ * A body exists only for an authenticated request (the plan carries the signer). Nothing read
+ * from it may become visible before `settled` resolved.
+ */
+import type { Block } from '../memory/arena.ts';
+
+export const DIGESTS = ['md5', 'sha1', 'sha256', 'crc32', 'crc32c', 'crc64nvme'] as const;
+export type DigestName = (typeof DIGESTS)[number];
+
+/** What SigV4 chunk verification needs; keys are raw bytes. */
+export interface ChunkSigner {
+  /** Hex signature of the request: the first link of the chain. */
+  readonly seed: string;
+  readonly signingKey: Uint8Array;
+  /** `<yyyymmdd>/<region>/<service>/aws4_request`. */
+  readonly scope: string;
+  /** `x-amz-date` of the request, e.g. `20261123T040000Z`. */
+  readonly date: string;
+}
+
+/** Everything the headers say about the body, decided before the first byte. */
+export interface BodyPlan {
+  readonly framing: 'identity' | 'aws-chunked';
+  /** Bytes of payload: Content-Length, or x-amz-decoded-content-length when aws-chunked. */
+  readonly payloadLength: number;
+  /** Digests to compute over the payload. */
+  readonly digests: ReadonlySet<DigestName>;
+  /** Values the headers declared (Content-MD5, x-amz-content-sha256, x-amz-checksum-*), raw. */
+  readonly expected: ReadonlyMap<DigestName, Uint8Array>;
+  /** Header value that `expected.sha256` came from: decides the error code of a mismatch. */
+  readonly sha256From: 'x-amz-content-sha256' | 'x-amz-checksum-sha256' | undefined;
+  /** aws-chunked with a trailer: the checksum that the trailer must carry, if `x-amz-trailer` names one. */
+  readonly trailer: DigestName | undefined;
+  /** True for `…-TRAILER` payload modes: a trailer section follows the last chunk. */
+  readonly hasTrailer: boolean;
+  /** Present exactly when chunks (and the trailer) are signed. */
+  readonly signer: ChunkSigner | undefined;
+}
+
+export interface Payload {
+  readonly size: number;
+  /** All of `plan.digests`, raw bytes, big-endian for CRCs: as S3 base64-encodes them. */
+  readonly digests: ReadonlyMap<DigestName, Uint8Array>;
+}
+
+/** Push side, held by the front end. */
+export interface BodyFeed {
+  /** Copies the bytes out before returning. False: pause the socket; `resume` follows. */
+  push(bytes: Uint8Array): boolean;
+  /** The request is complete on the wire. */
+  end(): void;
+  /** The client went away or was too slow. Idempotent. */
+  abort(reason: Error): void;
+}
+
+/** Pull side, held by the operation. One consumer. */
+export interface Body {
+  readonly plan: BodyPlan;
+  /**
+   * Blocks in order; every block but the last is full and starts at the block's base. The
+   * consumer releases each. Throws the S3Error of the first violation (BadDigest is reported by
+   * `settled` alone, after the last block). Leaving the loop early cancels the body.
+   */
+  blocks(): AsyncIterable<Block>;
+  /** The whole payload in ordinary memory, verified; for documents and inline objects. */
+  bytes(bytesMax: number): Promise<Uint8Array>;
+  /** Resolves when every digest, length, chunk and trailer is verified; rejects with S3Error. */
+  readonly settled: Promise<Payload>;
+  /** Releases everything and makes pending reads reject. Idempotent. */
+  cancel(reason: Error): void;
+}
+
+/** How a body asks its transport to stop and go on. */
+export interface Transport {
+  resume(): void;
+}
+
+/** Opens both faces of one body. Implemented by `body/stream-body.ts`. */
+export interface Bodies {
+  open(plan: BodyPlan, transport: Transport): { readonly body: Body; readonly feed: BodyFeed };
+  close(): Promise<void>;
+}

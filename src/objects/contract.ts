@@ -1,0 +1,245 @@
+/**
+ * What S3 *means*, as the protocol calls it: buckets, objects, multipart uploads and listings
+ * over any engine. No HTTP, no XML. Failures that S3 names are thrown as S3Error; each mutation
+ * is one metadata commit that happens only after the body settled and its chunks were sealed.
+ */
+import type { Block } from '../memory/arena.ts';
+import type { Body } from '../body/body.ts';
+import type { ByteRange, Replication } from '../chunks/chunk-store.ts';
+
+export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
+export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT';
+
+/** `value` as S3 spells it: base64, with `-N` when composite. */
+export interface Checksum {
+  readonly algorithm: ChecksumAlgorithm;
+  readonly type: ChecksumType;
+  readonly value: string;
+}
+
+export interface PartChecksum {
+  readonly algorithm: ChecksumAlgorithm;
+  readonly value: string;
+}
+
+export interface Bucket {
+  readonly id: string;
+  readonly volume: string;
+  readonly name: string;
+  readonly ownerId: string;
+  readonly createdMs: number;
+  /** LocationConstraint it was made with; empty for us-east-1. */
+  readonly location: string;
+  readonly replication: Replication | undefined;
+}
+
+/** System headers are kept under their lower-case names (`content-type`, `expires` …). */
+export interface ObjectAttributes {
+  readonly headers: Readonly<Record<string, string>>;
+  /** User metadata without the `x-amz-meta-` prefix. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly storageClass: string;
+}
+
+export interface ObjectHead extends ObjectAttributes {
+  readonly key: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  /** Without quotes: 32 hex digits, `-N` appended for multipart. */
+  readonly etag: string;
+  /** 0 unless made by a multipart upload. */
+  readonly partCount: number;
+  readonly checksum: Checksum | undefined;
+  readonly ownerId: string;
+}
+
+/** Conditional headers. ETags as sent: quoted or not, lists, `*`. Times in ms. */
+export interface Conditions {
+  readonly ifMatch?: string | undefined;
+  readonly ifNoneMatch?: string | undefined;
+  readonly ifModifiedSinceMs?: number | undefined;
+  readonly ifUnmodifiedSinceMs?: number | undefined;
+}
+
+/** Inclusive ends exist only in HTTP; `suffix` = last N bytes. */
+export type RangeRequest =
+  | { readonly first: number; readonly last: number | undefined }
+  | { readonly suffix: number };
+
+export interface ReadOptions {
+  readonly conditions: Conditions;
+  readonly range?: RangeRequest | undefined;
+  readonly partNumber?: number | undefined;
+}
+
+export interface ReadResult {
+  readonly head: ObjectHead;
+  /** What is to be sent. `partial`: answer 206 with Content-Range. */
+  readonly range: ByteRange;
+  readonly partial: boolean;
+  /** Set when a part was asked for by number and the object is multipart. */
+  readonly partChecksum?: PartChecksum | undefined;
+  /** Exactly `range.length` bytes; not to be called for HEAD. The consumer releases blocks. */
+  blocks(signal: AbortSignal): AsyncIterable<Block>;
+  /** Set instead of blocks when the bytes are in the row: `range` is already applied. */
+  readonly inline: Uint8Array | undefined;
+}
+
+export interface PutOptions {
+  readonly bucket: string;
+  readonly key: string;
+  readonly ownerId: string;
+  readonly attributes: ObjectAttributes;
+  /** Only ifMatch and ifNoneMatch apply to writes; decided at the commit point. */
+  readonly conditions: Conditions;
+  /** Which settled digest becomes the object's stored checksum. */
+  readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface PutResult {
+  readonly etag: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly checksum: Checksum | undefined;
+}
+
+export interface CopySource {
+  readonly bucket: string;
+  readonly key: string;
+  readonly conditions: Conditions;
+}
+
+export interface CopyOptions {
+  readonly source: CopySource;
+  readonly bucket: string;
+  readonly key: string;
+  readonly ownerId: string;
+  /** Undefined: COPY directive. */
+  readonly headersAndMetadata: Pick<ObjectAttributes, 'headers' | 'metadata'> | undefined;
+  /** Undefined: tags are copied. */
+  readonly tags: Readonly<Record<string, string>> | undefined;
+  readonly storageClass: string | undefined;
+  readonly conditions: Conditions;
+  readonly signal: AbortSignal;
+}
+
+export interface DeleteOptions {
+  readonly conditions: Conditions;
+}
+
+export interface ListOptions {
+  readonly prefix: string;
+  readonly delimiter: string;
+  /** Exclusive: marker, start-after or the decoded continuation token. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+export interface ListEntry {
+  readonly key: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly etag: string;
+  readonly storageClass: string;
+  readonly ownerId: string;
+  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined;
+}
+
+/** `entries` and `prefixes` are each in byte order and together at most `limit`. */
+export interface Listing<Entry> {
+  readonly entries: readonly Entry[];
+  readonly prefixes: readonly string[];
+  /** True when more follow; `next` is then the last key or prefix returned. */
+  readonly truncated: boolean;
+  readonly next: string | undefined;
+}
+
+export interface CreateUploadOptions {
+  readonly bucket: string;
+  readonly key: string;
+  readonly ownerId: string;
+  readonly attributes: ObjectAttributes;
+  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined;
+}
+
+export interface UploadAddress {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+export interface Upload extends UploadAddress {
+  readonly initiatedMs: number;
+  readonly ownerId: string;
+  readonly storageClass: string;
+  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined;
+}
+
+export interface Part {
+  readonly number: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly mtimeMs: number;
+  readonly checksum: PartChecksum | undefined;
+}
+
+export interface CompletedPart {
+  readonly number: number;
+  /** As sent, quotes removed. */
+  readonly etag: string;
+  readonly checksums: readonly PartChecksum[];
+}
+
+export interface CompleteOptions extends UploadAddress {
+  readonly parts: readonly CompletedPart[];
+  readonly conditions: Conditions;
+  /** x-amz-checksum-* of the whole object, if the client sent one. */
+  readonly checksum: PartChecksum | undefined;
+  readonly checksumType: ChecksumType | undefined;
+  /** x-amz-mp-object-size */
+  readonly size: number | undefined;
+}
+
+export interface ListUploadsOptions extends Omit<ListOptions, 'after'> {
+  readonly keyMarker: string;
+  readonly uploadIdMarker: string;
+}
+
+export interface ObjectStore {
+  // buckets.ts
+  createBucket(options: { name: string; ownerId: string; location: string; replication: Replication | undefined }): Promise<Bucket>;
+  /** Throws NoSuchBucket (with BucketName). A hot, synchronous answer. */
+  bucket(name: string): Bucket;
+  deleteBucket(name: string): Promise<void>;
+  /** In name order; `after` is exclusive. */
+  listBuckets(options: { ownerId: string; prefix: string; after: string; limit: number }): { buckets: readonly Bucket[]; truncated: boolean };
+
+  // objects.ts
+  put(options: PutOptions, body: Body): Promise<PutResult>;
+  /** Throws NoSuchBucket, NoSuchKey, PreconditionFailed, NotModified (with headers ETag, Last-Modified), InvalidRange, InvalidPartNumber. */
+  read(bucket: string, key: string, options: ReadOptions): ReadResult;
+  copy(options: CopyOptions): Promise<PutResult>;
+  /** Deleting an absent key succeeds. */
+  delete(bucket: string, key: string, options: DeleteOptions): Promise<void>;
+  tags(bucket: string, key: string): Readonly<Record<string, string>>;
+  setTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
+
+  // listing.ts
+  list(bucket: string, options: ListOptions): Listing<ListEntry>;
+
+  // multipart.ts
+  createUpload(options: CreateUploadOptions): Promise<Upload>;
+  /** Throws NoSuchUpload. */
+  upload(address: UploadAddress): Upload;
+  putPart(address: UploadAddress, partNumber: number, body: Body, signal: AbortSignal): Promise<Part>;
+  /** `range` undefined: the whole source, without moving a byte. */
+  copyPart(address: UploadAddress, partNumber: number, source: CopySource, range: ByteRange | undefined, signal: AbortSignal): Promise<Part>;
+  completeUpload(options: CompleteOptions, signal: AbortSignal): Promise<PutResult>;
+  abortUpload(address: UploadAddress): Promise<void>;
+  listParts(address: UploadAddress, options: { after: number; limit: number }): { upload: Upload; parts: readonly Part[]; truncated: boolean };
+  listUploads(bucket: string, options: ListUploadsOptions): Listing<Upload>;
+
+  close(): Promise<void>;
+}
