@@ -5,8 +5,8 @@
  * Lines are gathered for a few milliseconds and written synchronously, so that an access log
  * costs no system call per request and a stop, a fatal line or an exit loses nothing.
  */
+import { isatty } from 'node:tty';
 import pino from 'pino';
-import pretty from 'pino-pretty';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -38,10 +38,17 @@ export interface LogOptions {
 const GATHER_BYTES = 8 * 1024;
 const GATHER_MS = 100;
 
-export function openLog(options: LogOptions): OpenLog {
+export async function openLog(options: LogOptions): Promise<OpenLog> {
   const descriptor = options.descriptor ?? 2;
   if (options.format === 'pretty') {
-    const stream = pretty({ destination: descriptor, sync: true, translateTime: 'SYS:HH:MM:ss.l' });
+    // Loaded only when wanted: it costs megabytes that a server under a supervisor never needs.
+    const { default: pretty } = await import('pino-pretty');
+    const stream = pretty({
+      destination: descriptor,
+      sync: true,
+      colorize: isatty(descriptor),
+      translateTime: 'SYS:HH:MM:ss.l',
+    });
     return withFlush(pino({ level: options.level, base: null }, stream), () => {});
   }
   const stream = pino.destination({ dest: descriptor, sync: true, minLength: GATHER_BYTES });
