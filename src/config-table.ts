@@ -29,7 +29,8 @@ function oneOf<const Words extends readonly string[]>(words: Words) {
   return z.enum(words, { error: `expected one of ${words.join(', ')}` });
 }
 
-const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 
 const hostPort = z.string().transform((text, context) => {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
@@ -50,7 +51,9 @@ const domain = z
 
 const times = z
   .string()
-  .transform((text) => ({ '': 0, '0': 0, false: 0, no: 0, '1': 1, true: 1, yes: 1, '2': 2, twice: 2 })[text])
+  .transform(
+    (text) => ({ '': 0, '0': 0, false: 0, no: 0, '1': 1, true: 1, yes: 1, '2': 2, twice: 2 })[text],
+  )
   .refine((count) => count !== undefined, 'expected true, false or twice');
 
 export interface Row<Schema extends z.ZodType = z.ZodType> {
@@ -193,7 +196,7 @@ export const SETTINGS = {
     secret: true,
     help: 'access key of the root user',
     fallback: undefined,
-    fallbackText: 'generated on the first start',
+    fallbackText: 'made on first start',
     schema: z
       .string()
       .regex(/^[A-Za-z0-9._-]{3,128}$/, 'expected 3 to 128 letters, digits, dots, dashes')
@@ -203,9 +206,9 @@ export const SETTINGS = {
     argument: '<secret>',
     many: false,
     secret: true,
-    help: 'secret key of the root user, at least 8 characters',
+    help: 'secret key of the root user',
     fallback: undefined,
-    fallbackText: 'generated on the first start',
+    fallbackText: 'made on first start',
     schema: z
       .string()
       .regex(/^[!-~]{8,128}$/, 'expected 8 to 128 printable characters without spaces')
@@ -216,9 +219,11 @@ export const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
-
 /** What the schemas make of the texts. */
-export type Values = { readonly [Name in SettingName]: z.output<(typeof SETTINGS)[Name]['schema']> };
+export type Values = {
+  readonly [Name in SettingName]: z.output<(typeof SETTINGS)[Name]['schema']>;
+};
+
 export function environmentName(name: SettingName | 'config'): string {
   return `SLUICE_${name.toUpperCase().replaceAll('-', '_')}`;
 }

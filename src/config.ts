@@ -10,6 +10,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import type { RootKey } from './admin/credentials.ts';
 import type { LogLevel } from './base/log.ts';
 import { columnsOf, type Replication } from './chunks/chunk-store.ts';
 import {
@@ -24,11 +25,6 @@ import {
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-}
-
-export interface RootKey {
-  readonly accessKey: string;
-  readonly secretKey: string;
 }
 
 export interface Settings {

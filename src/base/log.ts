@@ -49,15 +49,26 @@ export async function openLog(options: LogOptions): Promise<OpenLog> {
       colorize: isatty(descriptor),
       translateTime: 'SYS:HH:MM:ss.l',
     });
+    stream.on('error', ignore);
     return withFlush(pino({ level: options.level, base: null }, stream), () => {});
   }
   const stream = pino.destination({ dest: descriptor, sync: true, minLength: GATHER_BYTES });
-  const flush = (): void => stream.flushSync();
+  stream.on('error', ignore);
+  const flush = (): void => {
+    try {
+      stream.flushSync();
+    } catch {
+      // As below: nobody reads the log any more.
+    }
+  };
   setInterval(flush, GATHER_MS).unref();
   process.on('exit', flush);
   const base = { level: options.level, timestamp: pino.stdTimeFunctions.isoTime, base: null };
   return withFlush(pino(base, stream), flush);
 }
+
+/** A reader that went away or a full disk below the log must not take the server down. */
+function ignore(): void {}
 
 function withFlush(logger: pino.Logger, flush: () => void): OpenLog {
   return {

@@ -78,7 +78,9 @@ export function partitionAddress(partition: Partition): PartitionAddress | undef
   const [, kind, id, number] = /^([opm])\/([0-9a-f]{32})(?:\/(\d{1,9}))?$/.exec(partition) ?? [];
   if (id === undefined) return undefined;
   if (kind === 'o') {
-    return number === undefined ? undefined : { kind: 'index', bucketId: id, number: Number(number) };
+    return number === undefined
+      ? undefined
+      : { kind: 'index', bucketId: id, number: Number(number) };
   }
   if (number !== undefined) return undefined;
   return kind === 'p' ? { kind: 'parts', uploadId: id } : { kind: 'blob', blobId: id };
@@ -102,7 +104,10 @@ export const BUCKET_PREFIX: Uint8Array = TAG_BUCKET;
 export function decodeBucketKey(rowKey: Uint8Array): { volume: string; name: string } {
   const end = rowKey.indexOf(0);
   assert(rowKey[0] === TAG_BUCKET[0] && end > 1, 'row key of a bucket');
-  return { volume: utf8Decode(rowKey.subarray(1, end)), name: utf8Decode(rowKey.subarray(end + 1)) };
+  return {
+    volume: utf8Decode(rowKey.subarray(1, end)),
+    name: utf8Decode(rowKey.subarray(end + 1)),
+  };
 }
 
 export const RETIRED_PREFIX: Uint8Array = TAG_RETIRED;

@@ -43,6 +43,10 @@ export interface CompositeBlob {
   readonly id: string;
   readonly size: number;
   readonly pages: number;
+  /** Byte offset at which each page begins: a range needs only the pages that it touches. */
+  readonly starts: readonly number[];
+  /** 1 + the depth of the deepest blob among its segments; a leaf has 0. Bounded. */
+  readonly depth: number;
 }
 
 export type BlobRef = LeafBlob | CompositeBlob;
@@ -170,7 +174,11 @@ export interface RetiredRecord {
  */
 export type ReclaimRecord =
   | { readonly kind: 'holds'; readonly holds: readonly Hold[] }
-  | { readonly kind: 'upload'; readonly uploadId: string; readonly keepBlobId?: string | undefined };
+  | {
+      readonly kind: 'upload';
+      readonly uploadId: string;
+      readonly keepBlobId?: string | undefined;
+    };
 
 /** One holder of a shared blob. */
 export interface SharingRecord {

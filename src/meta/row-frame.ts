@@ -51,7 +51,11 @@ export function sealRow(row: Uint8Array, kind: RowKind, end: number = row.length
 /** Throws StoreError('corrupt') unless the frame is whole and of this kind. */
 export function verifyRow(row: Uint8Array, kind: RowKind, end: number = row.length): void {
   openRow(row, kind);
-  if (end < FRAME_BYTES || end > row.length || viewOf(row).getBigUint64(2) !== checksum(row, kind, end)) {
+  if (
+    end < FRAME_BYTES ||
+    end > row.length ||
+    viewOf(row).getBigUint64(2) !== checksum(row, kind, end)
+  ) {
     throw corrupt(kind, 'checksum mismatch');
   }
 }

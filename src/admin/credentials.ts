@@ -1,0 +1,114 @@
+/**
+ * The root key: taken from the settings, or generated on the first start and kept in one file
+ * that only its owner may read. Settings win over the file and never write it.
+ *
+ * Invariant: a key that was shown to somebody is on stable storage already.
+ */
+import { randomInt } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+
+export interface RootKey {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+export interface Credential {
+  readonly secret: string;
+  readonly ownerId: string;
+  readonly displayName: string;
+}
+
+export interface Credentials {
+  /** A hot, synchronous answer. */
+  lookup(accessKeyId: string): Credential | undefined;
+  readonly rootKey: RootKey;
+  /** True when this start made the key up: the only time it is shown. */
+  readonly generated: boolean;
+  /** Where the key is kept; undefined when the settings gave it. */
+  readonly file: string | undefined;
+}
+
+/**
+ * Canonical id of the root user, the same on every server: buckets stay with their owner when
+ * the key is changed or the file is lost. SHA-256 of "sluice root".
+ */
+const ROOT_OWNER_ID = '1a896f4ab47a5c46a45172aa5ab220be46cc6bc52e52bbfbdb9f88e061505dc2';
+
+const ACCESS_KEY_CHARS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+const SECRET_KEY_CHARS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const ACCESS_KEY_LENGTH = 20;
+const SECRET_KEY_LENGTH = 40;
+
+const fileSchema = z.object({
+  version: z.literal(1),
+  accessKey: z.string().min(3),
+  secretKey: z.string().min(8),
+});
+
+/** The folder of `file` must exist. Throws with one clear line when the file is damaged. */
+export function openCredentials(file: string, given: RootKey | undefined): Credentials {
+  if (given !== undefined) return credentials(given, false, undefined);
+  const kept = readKey(file);
+  if (kept !== undefined) return credentials(kept, false, file);
+  const fresh: RootKey = {
+    accessKey: randomText(ACCESS_KEY_LENGTH, ACCESS_KEY_CHARS),
+    secretKey: randomText(SECRET_KEY_LENGTH, SECRET_KEY_CHARS),
+  };
+  writeKey(file, fresh);
+  return credentials(fresh, true, file);
+}
+
+function credentials(key: RootKey, generated: boolean, file: string | undefined): Credentials {
+  const root: Credential = {
+    secret: key.secretKey,
+    ownerId: ROOT_OWNER_ID,
+    displayName: 'root',
+  };
+  return {
+    lookup: (accessKeyId) => (accessKeyId === key.accessKey ? root : undefined),
+    rootKey: key,
+    generated,
+    file,
+  };
+}
+
+function randomText(length: number, characters: string): string {
+  return Array.from({ length }, () => characters[randomInt(characters.length)]).join('');
+}
+
+function readKey(file: string): RootKey | undefined {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) return undefined;
+  // Restored from a backup or copied by hand: nobody else is meant to read it.
+  if ((found.mode & 0o077) !== 0) chmodSync(file, 0o600);
+  try {
+    return fileSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    throw new Error(
+      `${file} is damaged: restore it, or move it away to have a new root key generated`,
+    );
+  }
+}
+
+function writeKey(file: string, key: RootKey): void {
+  const temporary = `${file}.new`;
+  const descriptor = openSync(temporary, 'w', 0o600);
+  writeSync(descriptor, `${JSON.stringify({ version: 1, ...key }, undefined, 2)}\n`);
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(temporary, file);
+  const directory = openSync(dirname(file), 'r');
+  fsyncSync(directory);
+  closeSync(directory);
+}

@@ -1,0 +1,62 @@
+/**
+ * What the files of this room share: the stores, time, ids, and the three small registries that
+ * live in memory only (leases, touched references, turns). Nothing here outlives the process:
+ * whatever must survive a crash is a row.
+ */
+import type { Clock } from '../base/clock.ts';
+import { timeOrderedId } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { ChunkStore } from '../chunks/chunk-store.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Arena } from '../memory/arena.ts';
+import type { MetaStore } from '../meta/meta-store.ts';
+import { Leases } from './leases.ts';
+import { Touched } from './touched.ts';
+import { Turns } from './turns.ts';
+
+export interface ObjectsOptions {
+  readonly engine: Engine;
+  /** Blocks for reads of inline segments of multipart objects. */
+  readonly arena: Pick<Arena, 'acquire'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly reclaimGraceMs: number;
+  readonly uploadDays: number;
+  /** Random bytes of ids; a simulator passes its own. */
+  readonly random?: ((bytes: number) => Uint8Array) | undefined;
+  /** False: nothing runs by itself, maintenance is called. For tests and the simulator. */
+  readonly timers?: boolean | undefined;
+}
+
+export class Context {
+  readonly engine: Engine;
+  readonly meta: MetaStore;
+  readonly chunks: ChunkStore;
+  readonly arena: Pick<Arena, 'acquire'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly graceMs: number;
+  readonly uploadMsMax: number;
+  readonly startedMs: number;
+  readonly leases: Leases = new Leases();
+  readonly touched: Touched = new Touched();
+  readonly turns: Turns = new Turns();
+  readonly #random: ((bytes: number) => Uint8Array) | undefined;
+
+  constructor(options: ObjectsOptions) {
+    this.engine = options.engine;
+    this.meta = options.engine.meta;
+    this.chunks = options.engine.chunks;
+    this.arena = options.arena;
+    this.clock = options.clock;
+    this.log = options.log;
+    this.graceMs = options.reclaimGraceMs;
+    this.uploadMsMax = options.uploadDays * 86_400_000;
+    this.startedMs = options.clock.now();
+    this.#random = options.random;
+  }
+
+  newId(): string {
+    return timeOrderedId(this.clock, this.#random);
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * The one pipeline and the one catch: resource → signature → route → authorisation → body plan,
+ * all synchronous on the head alone, then the operation. Nothing about routes or buckets is told
+ * before the signature was verified. Access log and counters are written here only.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { S3Error } from '../base/s3-error.ts';
+import type { Bodies, Body, BodyFeed, Transport } from '../body/body.ts';
+import { AssertionError } from '../base/assert.ts';
+import type { ObjectStore } from '../objects/contract.ts';
+import { Authenticator, type CredentialStore, type VerifiedRequest } from './authn.ts';
+import type { Authorizer } from './authz.ts';
+import { documentBounds, planBody, STREAM_BOUNDS } from './body-plan.ts';
+import { renderError, toS3Error } from './errors.ts';
+import type { BoundOperation, Identity, OperationContext } from './operation.ts';
+import { OPERATIONS, type OperationName } from './registry.ts';
+import type { Exchange, Gateway, RequestHead, S3Request, S3Response } from './request.ts';
+import { resolveRequest } from './resource.ts';
+import { routeOf } from './routes.ts';
+
+export interface GatewayOptions {
+  readonly bodies: Bodies;
+  readonly objects: ObjectStore;
+  readonly credentials: CredentialStore;
+  readonly authorizer: Authorizer;
+  /** Configured region; undefined: whatever the scope names. */
+  readonly region: string | undefined;
+  /** Domains of virtual-host style. */
+  readonly domains: readonly string[];
+  readonly insecure: boolean;
+  /** Owner of what insecure requests make. */
+  readonly rootOwner: Identity;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Requests by operation and by error code, since start. */
+export interface GatewayStats {
+  readonly operations: ReadonlyMap<string, number>;
+  readonly errors: ReadonlyMap<string, number>;
+}
+
+const CANCELLED = new Error('the request is over');
+
+const NO_BODY: Body = {
+  get plan(): never {
+    throw new AssertionError('this operation takes no body');
+  },
+  get settled(): never {
+    throw new AssertionError('this operation takes no body');
+  },
+  blocks() {
+    throw new AssertionError('this operation takes no body');
+  },
+  bytes() {
+    throw new AssertionError('this operation takes no body');
+  },
+  cancel() {},
+};
+
+/** Operations that may name a bucket which does not exist, or whose answer is its region. */
+const ANY_REGION: ReadonlySet<OperationName> = new Set([
+  'ListBuckets',
+  'CreateBucket',
+  'GetBucketLocation',
+]);
+
+export class S3Gateway implements Gateway {
+  readonly options: GatewayOptions;
+  readonly authenticator: Authenticator;
+  /** Identifies this process in x-amz-id-2. */
+  readonly hostId: string = createHash('sha256').update(randomBytes(16)).digest('base64');
+  readonly #operations = new Map<string, number>();
+  readonly #errors = new Map<string, number>();
+
+  constructor(options: GatewayOptions) {
+    this.options = options;
+    this.authenticator = new Authenticator({
+      credentials: options.credentials,
+      region: options.region,
+      insecure: options.insecure,
+      insecureOwner: options.rootOwner,
+    });
+  }
+
+  begin(head: RequestHead, transport: Transport): Exchange {
+    return new S3Exchange(this, head, transport);
+  }
+
+  stats(): GatewayStats {
+    return { operations: this.#operations, errors: this.#errors };
+  }
+
+  count(operation: string, code: string | undefined): void {
+    this.#operations.set(operation, (this.#operations.get(operation) ?? 0) + 1);
+    if (code !== undefined) this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
+  }
+}
+
+class S3Exchange implements Exchange {
+  readonly response: Promise<S3Response>;
+  readonly #gateway: S3Gateway;
+  readonly #head: RequestHead;
+  readonly #id = randomBytes(8).toString('hex').toUpperCase();
+  readonly #startedMs: number;
+  #feed: BodyFeed | undefined;
+  #body: Body | undefined;
+  #request: S3Request | undefined;
+  #identity: Identity | undefined;
+  #operation: OperationName | undefined;
+  #controller: AbortController | undefined;
+  #cancelled: Error | undefined;
+  #status = 0;
+  #code: string | undefined;
+
+  constructor(gateway: S3Gateway, head: RequestHead, transport: Transport) {
+    this.#gateway = gateway;
+    this.#head = head;
+    this.#startedMs = gateway.options.clock.now();
+    let running: Promise<S3Response>;
+    try {
+      running = this.#run(transport);
+    } catch (error) {
+      running = Promise.reject(error as Error);
+    }
+    this.response = running
+      .catch((error: unknown) => this.#fail(error))
+      .then((response) => this.#finish(response));
+  }
+
+  get feed(): BodyFeed | undefined {
+    return this.#feed;
+  }
+
+  cancel(reason: Error): void {
+    if (this.#cancelled !== undefined) return;
+    this.#cancelled = reason;
+    this.#controller?.abort(reason);
+    this.#body?.cancel(reason);
+  }
+
+  finished(outcome: { readonly bytesSent: number; readonly aborted: boolean }): void {
+    const { clock, log } = this.#gateway.options;
+    this.#gateway.count(this.#operation ?? 'none', this.#code);
+    log.info(
+      {
+        requestId: this.#id,
+        remote: this.#head.remoteAddress,
+        method: this.#head.method,
+        operation: this.#operation,
+        bucket: this.#request?.bucket,
+        key: this.#request?.key,
+        accessKey: this.#identity?.accessKeyId,
+        status: this.#status,
+        code: this.#code,
+        bytesIn: this.#body?.plan.payloadLength ?? 0,
+        bytesOut: outcome.bytesSent,
+        aborted: outcome.aborted ? true : undefined,
+        ms: clock.now() - this.#startedMs,
+      },
+      'request',
+    );
+  }
+
+  /** Everything up to the operation's first await happens before this returns. */
+  #run(transport: Transport): Promise<S3Response> {
+    const { options, authenticator } = this.#gateway;
+    const request = resolveRequest(this.#head, this.#id, options.domains);
+    this.#request = request;
+    const verified = authenticator.authenticate(request, this.#startedMs);
+    this.#identity = verified.identity;
+    const name = routeOf(request);
+    this.#operation = name;
+    const operation: BoundOperation = OPERATIONS[name];
+    const { bucket, key } = request;
+    options.authorizer.authorize(verified.identity, operation.action, bucket, key);
+    if (bucket !== undefined && !ANY_REGION.has(name)) this.#checkBucket(request, bucket);
+    const body = this.#open(verified, operation, transport);
+    return operation.handle(this.#context(verified), body);
+  }
+
+  #open(verified: VerifiedRequest, operation: BoundOperation, transport: Transport): Body {
+    if (operation.body === 'none') return NO_BODY;
+    const bounds =
+      operation.body === 'stream' ? STREAM_BOUNDS : documentBounds(operation.documentBytesMax);
+    const plan = planBody(verified, bounds);
+    const { body, feed } = this.#gateway.options.bodies.open(plan, transport);
+    this.#body = body;
+    this.#feed = feed;
+    // The operation may fail before it looks at the verdict.
+    body.settled.catch(() => undefined);
+    return body;
+  }
+
+  #context(verified: VerifiedRequest): OperationContext {
+    const { options } = this.#gateway;
+    const signal = (): AbortSignal => this.#signal();
+    return {
+      request: verified,
+      identity: verified.identity,
+      objects: options.objects,
+      clock: options.clock,
+      region: options.region,
+      get signal() {
+        return signal();
+      },
+      authorize: (action, bucket, key) => {
+        options.authorizer.authorize(verified.identity, action, bucket, key);
+      },
+    };
+  }
+
+  /** Made when asked for: most requests never need one. */
+  #signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#cancelled !== undefined) this.#controller.abort(this.#cancelled);
+    return this.#controller.signal;
+  }
+
+  /** Redirects to the bucket's region when this server has another, and checks the expected owner. */
+  #checkBucket(request: S3Request, name: string): void {
+    const { region, objects } = this.#gateway.options;
+    const owner = request.headers.get('x-amz-expected-bucket-owner');
+    if (region === undefined && owner === undefined) return;
+    const bucket = objects.bucket(name);
+    if (owner !== undefined && owner !== bucket.ownerId) throw new S3Error('AccessDenied');
+    if (region === undefined) return;
+    const location = bucket.location === '' ? region : bucket.location;
+    if (location === region) return;
+    throw new S3Error('PermanentRedirect', {
+      fields: { Endpoint: `s3.${location}.amazonaws.com`, Bucket: name },
+      headers: { 'x-amz-bucket-region': location },
+    });
+  }
+
+  #fail(error: unknown): S3Response {
+    this.#body?.cancel(error instanceof Error ? error : CANCELLED);
+    const failure = toS3Error(this.#cancelled ?? error);
+    this.#code = failure.code;
+    if (failure.status >= 500 && failure.code !== 'NotImplemented' && this.#cancelled === undefined) {
+      this.#gateway.options.log.error({ requestId: this.#id, err: error }, 'request failed');
+    }
+    return renderError(failure, {
+      resource: this.#head.rawPath,
+      requestId: this.#id,
+      hostId: this.#gateway.hostId,
+      method: this.#head.method,
+    });
+  }
+
+  #finish(response: S3Response): S3Response {
+    this.#status = response.status;
+    return {
+      ...response,
+      headers: [
+        ['x-amz-request-id', this.#id],
+        ['x-amz-id-2', this.#gateway.hostId],
+        ['Server', 'Sluice'],
+        ...response.headers,
+      ],
+    };
+  }
+}
+
+export function openGateway(options: GatewayOptions): S3Gateway {
+  return new S3Gateway(options);
+}

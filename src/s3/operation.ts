@@ -1,0 +1,69 @@
+/**
+ * The shape of one S3 operation: parse (pure) → run → render (pure), bound into a handler so
+ * that the registry needs no `any`. An operation can only be reached with a verified request.
+ */
+import type { Body } from '../body/body.ts';
+import type { Clock } from '../base/clock.ts';
+import type { ObjectStore } from '../objects/contract.ts';
+import type { VerifiedRequest } from './authn.ts';
+import type { S3Request, S3Response } from './request.ts';
+
+/** Who asks, as authentication proved it. */
+export interface Identity {
+  /** Undefined for an anonymous request. */
+  readonly accessKeyId: string | undefined;
+  /** Canonical user id. */
+  readonly ownerId: string;
+  readonly displayName: string;
+}
+
+export type Action = `s3:${string}`;
+
+export interface OperationContext {
+  readonly request: VerifiedRequest;
+  readonly identity: Identity;
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  /** Configured region; undefined: any. */
+  readonly region: string | undefined;
+  /** The client went away, or the server stops. */
+  readonly signal: AbortSignal;
+  /** For a second resource (a copy's source). Throws AccessDenied. */
+  authorize(action: Action, bucket: string, key?: string): void;
+}
+
+/** What the body is: nothing wanted, a small document, or an object's bytes. */
+export type BodyKind = 'none' | 'document' | 'stream';
+
+export interface Operation<Input, Output> {
+  /** What authorisation asks for. */
+  readonly action: Action;
+  readonly body: BodyKind;
+  /** Documents only. */
+  readonly documentBytesMax?: number;
+  /** Pure; throws S3Error. */
+  parse(request: S3Request): Input;
+  run(context: OperationContext, input: Input, body: Body): Output | Promise<Output>;
+  /** Pure. */
+  render(output: Output, request: S3Request): S3Response;
+}
+
+export interface BoundOperation {
+  readonly action: Action;
+  readonly body: BodyKind;
+  readonly documentBytesMax: number | undefined;
+  handle(context: OperationContext, body: Body): Promise<S3Response>;
+}
+
+export function operation<Input, Output>(definition: Operation<Input, Output>): BoundOperation {
+  return {
+    action: definition.action,
+    body: definition.body,
+    documentBytesMax: definition.documentBytesMax,
+    handle: async (context, body) => {
+      const { request } = context.request;
+      const input = definition.parse(request);
+      return definition.render(await definition.run(context, input, body), request);
+    },
+  };
+}

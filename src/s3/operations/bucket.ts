@@ -1,0 +1,160 @@
+/** CreateBucket, HeadBucket, DeleteBucket and GetBucketLocation: parse and render. */
+import { LIMITS } from '../../base/limits.ts';
+import { S3Error } from '../../base/s3-error.ts';
+import { REPLICATIONS, type Replication } from '../../chunks/chunk-store.ts';
+import type { Bucket } from '../../objects/contract.ts';
+import { type OperationContext, operation } from '../operation.ts';
+import type { S3Request } from '../request.ts';
+import { bucketOf } from '../resource.ts';
+import { xmlDocument } from '../xml.ts';
+import { readXml } from '../xml-reader.ts';
+import { refuseUnbuiltHeaders } from './object-headers.ts';
+
+const RESERVED_PREFIXES = ['xn--', 'sthree-', 'amzn-s3-demo-'];
+const RESERVED_SUFFIXES = ['-s3alias', '--ol-s3', '.mrap', '--x-s3', '--table-s3'];
+
+/**
+ * AWS's rules for general purpose buckets. Throws InvalidBucketName.
+ * Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+ */
+export function checkBucketName(name: string): void {
+  const wrong =
+    !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) ||
+    name.includes('..') ||
+    /^\d{1,3}(\.\d{1,3}){3}$/.test(name) ||
+    RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix)) ||
+    RESERVED_SUFFIXES.some((suffix) => name.endsWith(suffix));
+  if (wrong) throw new S3Error('InvalidBucketName', { fields: { BucketName: name } });
+}
+
+function regionOf(bucket: Bucket, context: OperationContext): string {
+  return bucket.location === '' ? (context.region ?? 'us-east-1') : bucket.location;
+}
+
+/** The LocationConstraint of a CreateBucketConfiguration; empty when there is none. */
+export function parseLocationConstraint(text: string): string {
+  if (text.trim() === '') return '';
+  const root = readXml(text, 'CreateBucketConfiguration');
+  let location = '';
+  for (const child of root.children) {
+    switch (child.name) {
+      case 'LocationConstraint':
+        location = child.text.trim();
+        break;
+      case 'Location':
+      case 'Bucket':
+      case 'Tags':
+        throw new S3Error('NotImplemented', {
+          message: `CreateBucketConfiguration/${child.name} is not implemented.`,
+        });
+      default:
+        throw new S3Error('MalformedXML');
+    }
+  }
+  if (!/^[A-Za-z0-9-]{0,64}$/.test(location)) throw new S3Error('InvalidLocationConstraint');
+  return location;
+}
+
+function parseReplication(request: S3Request): Replication | undefined {
+  const value = request.headers.get('x-sluice-replication');
+  if (value === undefined) return undefined;
+  const known = REPLICATIONS.find((name) => name === value);
+  if (known !== undefined) return known;
+  throw new S3Error('InvalidArgument', {
+    message: `Unknown replication. Known are: ${REPLICATIONS.join(' ')}`,
+    fields: { ArgumentName: 'x-sluice-replication', ArgumentValue: value },
+  });
+}
+
+/** With a configured region the constraint must name it; us-east-1 is spelt by leaving it out. */
+function checkLocation(location: string, region: string | undefined): void {
+  if (region === undefined) return;
+  const named = location === '' ? 'us-east-1' : location;
+  if (named !== region) {
+    throw new S3Error('IllegalLocationConstraintException', {
+      message:
+        location === ''
+          ? 'The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.'
+          : `The ${location} location constraint is incompatible for the region specific endpoint this request was sent to.`,
+    });
+  }
+  if (location === 'us-east-1') throw new S3Error('InvalidLocationConstraint');
+}
+
+interface CreateInput {
+  readonly name: string;
+  readonly replication: Replication | undefined;
+}
+
+export const createBucket = operation<CreateInput, Bucket>({
+  action: 's3:CreateBucket',
+  body: 'document',
+  documentBytesMax: LIMITS.configXmlBytes,
+  parse: (request) => {
+    const name = bucketOf(request);
+    checkBucketName(name);
+    refuseUnbuiltHeaders(request.headers);
+    if (request.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true') {
+      throw new S3Error('NotImplemented', {
+        fields: { Header: 'x-amz-bucket-object-lock-enabled' },
+      });
+    }
+    return { name, replication: parseReplication(request) };
+  },
+  run: async (context, input, body) => {
+    const document = await body.bytes(LIMITS.configXmlBytes);
+    const location = parseLocationConstraint(Buffer.from(document).toString('utf8'));
+    checkLocation(location, context.region);
+    const { ownerId } = context.identity;
+    return context.objects.createBucket({ ...input, location, ownerId });
+  },
+  render: (bucket) => ({ status: 200, headers: [['Location', `/${bucket.name}`]], body: undefined }),
+});
+
+interface BucketOutput {
+  readonly bucket: Bucket;
+  readonly region: string;
+}
+
+function findBucket(context: OperationContext, name: string): BucketOutput {
+  const bucket = context.objects.bucket(name);
+  return { bucket, region: regionOf(bucket, context) };
+}
+
+export const headBucket = operation<string, BucketOutput>({
+  action: 's3:ListBucket',
+  body: 'none',
+  parse: bucketOf,
+  run: findBucket,
+  render: ({ region }) => ({
+    status: 200,
+    headers: [
+      ['x-amz-bucket-region', region],
+      ['x-amz-access-point-alias', 'false'],
+      ['Content-Type', 'application/xml'],
+    ],
+    body: undefined,
+    contentLength: 0,
+  }),
+});
+
+export const deleteBucket = operation<string, void>({
+  action: 's3:DeleteBucket',
+  body: 'none',
+  parse: bucketOf,
+  run: (context, name) => context.objects.deleteBucket(name),
+  render: () => ({ status: 204, headers: [], body: undefined }),
+});
+
+export const getBucketLocation = operation<string, BucketOutput>({
+  action: 's3:GetBucketLocation',
+  body: 'none',
+  parse: bucketOf,
+  run: findBucket,
+  render: ({ bucket, region }) => ({
+    status: 200,
+    headers: [['Content-Type', 'application/xml']],
+    // The one answer whose root is the value itself; us-east-1 is spelt by leaving it empty.
+    body: xmlDocument('LocationConstraint', region === 'us-east-1' ? '' : bucket.location || region),
+  }),
+});

@@ -1,0 +1,141 @@
+/** DeleteObjects: up to 1,000 keys, each with its own outcome. */
+import { LIMITS } from '../../base/limits.ts';
+import { S3Error } from '../../base/s3-error.ts';
+import { StoreError } from '../../base/store-error.ts';
+import type { ObjectStore } from '../../objects/contract.ts';
+import { operation } from '../operation.ts';
+import type { S3Request, S3Response } from '../request.ts';
+import { bucketOf } from '../resource.ts';
+import { element } from '../xml.ts';
+import { type XmlNode, readXml } from '../xml-reader.ts';
+import { readDocument, xmlResponse } from './document.ts';
+
+interface Target {
+  readonly key: string;
+  readonly versionId: string | undefined;
+  readonly etag: string | undefined;
+  /** A condition that is not built: this key must not be deleted. */
+  readonly unbuilt: boolean;
+}
+
+interface DeleteList {
+  readonly quiet: boolean;
+  readonly targets: readonly Target[];
+}
+
+const TARGET_ELEMENTS: ReadonlySet<string> = new Set([
+  'Key',
+  'VersionId',
+  'ETag',
+  'LastModifiedTime',
+  'Size',
+]);
+
+function parseTarget(node: XmlNode): Target {
+  const values = new Map<string, string>();
+  for (const child of node.children) {
+    if (!TARGET_ELEMENTS.has(child.name)) throw new S3Error('MalformedXML');
+    values.set(child.name, child.text);
+  }
+  const key = values.get('Key');
+  if (key === undefined || key === '') throw new S3Error('MalformedXML');
+  return {
+    key,
+    versionId: values.get('VersionId'),
+    etag: values.get('ETag'),
+    unbuilt: values.has('LastModifiedTime') || values.has('Size'),
+  };
+}
+
+export function parseDeleteList(text: string): DeleteList {
+  const root = readXml(text, 'Delete');
+  let quiet = false;
+  const targets: Target[] = [];
+  for (const child of root.children) {
+    if (child.name === 'Object') targets.push(parseTarget(child));
+    else if (child.name === 'Quiet') quiet = child.text.trim().toLowerCase() === 'true';
+    else throw new S3Error('MalformedXML');
+  }
+  if (targets.length === 0 || targets.length > LIMITS.deleteKeyCount) {
+    throw new S3Error('MalformedXML');
+  }
+  return { quiet, targets };
+}
+
+interface Outcome {
+  readonly target: Target;
+  readonly error: S3Error | undefined;
+}
+
+interface DeleteOutput {
+  readonly quiet: boolean;
+  readonly outcomes: readonly Outcome[];
+}
+
+/** AWS demands Content-MD5 or any x-amz-checksum-* for this body: it deletes. */
+function requireDigest(request: S3Request): void {
+  const { headers } = request;
+  if (headers.has('content-md5')) return;
+  for (const name of headers.keys()) {
+    if (/^x-amz-checksum-(crc|sha)/.test(name)) return;
+  }
+  if (/^x-amz-checksum-/.test(headers.get('x-amz-trailer')?.trim().toLowerCase() ?? '')) return;
+  throw new S3Error('InvalidRequest', {
+    message: 'Missing required header for this request: Content-MD5',
+  });
+}
+
+function renderOutcome({ target, error }: Outcome, quiet: boolean): string {
+  const version = target.versionId === undefined ? '' : element('VersionId', target.versionId);
+  if (error !== undefined) {
+    return (
+      `<Error>${element('Key', target.key)}${version}` +
+      `${element('Code', error.code)}${element('Message', error.message)}</Error>`
+    );
+  }
+  return quiet ? '' : `<Deleted>${element('Key', target.key)}${version}</Deleted>`;
+}
+
+function render({ quiet, outcomes }: DeleteOutput): S3Response {
+  return xmlResponse(
+    'DeleteResult',
+    outcomes.map((outcome) => renderOutcome(outcome, quiet)).join(''),
+  );
+}
+
+/** Each key fails for itself: what the others did must still be told. */
+async function remove(objects: ObjectStore, bucket: string, target: Target): Promise<Outcome> {
+  try {
+    if (Buffer.byteLength(target.key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
+    if (target.unbuilt) throw new S3Error('NotImplemented');
+    if (target.versionId !== undefined && target.versionId !== 'null') {
+      throw new S3Error('NoSuchVersion');
+    }
+    await objects.delete(bucket, target.key, { conditions: { ifMatch: target.etag } });
+    return { target, error: undefined };
+  } catch (error) {
+    if (error instanceof S3Error) return { target, error };
+    if (error instanceof StoreError) {
+      return { target, error: new S3Error('InternalError', { cause: error }) };
+    }
+    throw error;
+  }
+}
+
+export const deleteObjects = operation<string, DeleteOutput>({
+  action: 's3:DeleteObject',
+  body: 'document',
+  documentBytesMax: LIMITS.deleteXmlBytes,
+  parse: (request) => {
+    requireDigest(request);
+    return bucketOf(request);
+  },
+  run: async (context, bucket, body) => {
+    const { quiet, targets } = parseDeleteList(await readDocument(body, LIMITS.deleteXmlBytes));
+    context.objects.bucket(bucket);
+    // All at once: the store groups the commits, so a thousand keys cost a few flushes.
+    const removals = targets.map((target) => remove(context.objects, bucket, target));
+    return { quiet, outcomes: await Promise.all(removals) };
+  },
+  render,
+});

@@ -1,0 +1,30 @@
+/**
+ * XML documents of operations, both ways: reads a request's document whole and verified, and
+ * frames an answer. Text that is not UTF-8 is refused: guessing at it would name another key.
+ */
+import { utf8Decode } from '../../base/bytes.ts';
+import { S3Error } from '../../base/s3-error.ts';
+import type { Body } from '../../body/body.ts';
+import type { S3Response } from '../request.ts';
+import { xmlDocument } from '../xml.ts';
+
+export const XML_HEADERS: S3Response['headers'] = [['Content-Type', 'application/xml']];
+
+/** Throws MissingRequestBodyError for none, MalformedXML for bytes that are not UTF-8. */
+export async function readDocument(body: Body, bytesMax: number): Promise<string> {
+  const bytes = await body.bytes(bytesMax);
+  if (bytes.length === 0) throw new S3Error('MissingRequestBodyError');
+  try {
+    return utf8Decode(bytes);
+  } catch (cause) {
+    throw new S3Error('MalformedXML', { cause });
+  }
+}
+
+export function xmlResponse(
+  root: string,
+  inner: string,
+  headers: S3Response['headers'] = [],
+): S3Response {
+  return { status: 200, headers: [...XML_HEADERS, ...headers], body: xmlDocument(root, inner) };
+}

@@ -1,0 +1,169 @@
+/** GetObject, HeadObject and DeleteObject: parse and render. */
+import { LIMITS } from '../../base/limits.ts';
+import { S3Error } from '../../base/s3-error.ts';
+import type {
+  DeleteOptions,
+  RangeRequest,
+  ReadOptions,
+  ReadResult,
+} from '../../objects/contract.ts';
+import { operation } from '../operation.ts';
+import type { S3Request, S3Response } from '../request.ts';
+import { objectOf } from '../resource.ts';
+import {
+  checksumHeaders,
+  objectHeaders,
+  parseConditions,
+  refuseUnbuiltHeaders,
+} from './object-headers.ts';
+
+interface ReadInput {
+  readonly bucket: string;
+  readonly key: string;
+  readonly options: ReadOptions;
+  readonly overrides: Readonly<Record<string, string>>;
+  readonly checksumMode: boolean;
+}
+
+interface ReadOutput {
+  readonly input: ReadInput;
+  readonly result: ReadResult;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One byte range. Anything else (another unit, several ranges, nonsense) is ignored, as RFC 9110
+ * allows and S3 does: the whole object is sent.
+ */
+export function parseRange(value: string | undefined): RangeRequest | undefined {
+  const match = /^bytes=\s*(\d*)\s*-\s*(\d*)\s*$/.exec(value ?? '');
+  if (match === null) return undefined;
+  const [, first = '', last = ''] = match;
+  if (first === '') return last === '' ? undefined : { suffix: Number(last) };
+  if (last !== '' && Number(last) < Number(first)) return undefined;
+  return { first: Number(first), last: last === '' ? undefined : Number(last) };
+}
+
+/** A part number 1..10,000. Throws InvalidArgument. */
+export function parsePartNumber(value: string): number {
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : 0;
+  if (number < 1 || number > LIMITS.partCount) {
+    throw new S3Error('InvalidArgument', {
+      message: `Part number must be an integer between 1 and ${LIMITS.partCount}, inclusive`,
+      fields: { ArgumentName: 'partNumber', ArgumentValue: value },
+    });
+  }
+  return number;
+}
+
+/** Only null versions exist until versioning is built. Throws as AWS for a version nobody made. */
+export function refuseVersion(request: S3Request): void {
+  const version = request.query.get('versionId');
+  if (version === undefined || version === 'null') return;
+  throw new S3Error('InvalidArgument', {
+    message: 'Invalid version id specified',
+    fields: { ArgumentName: 'versionId', ArgumentValue: version },
+  });
+}
+
+const OVERRIDES = [
+  'content-type',
+  'content-language',
+  'expires',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+] as const;
+
+function parseRead(request: S3Request): ReadInput {
+  refuseVersion(request);
+  const { headers, query } = request;
+  if (headers.has('x-amz-server-side-encryption-customer-algorithm')) {
+    throw new S3Error('InvalidRequest', {
+      message: 'The encryption parameters are not applicable to this object.',
+    });
+  }
+  const range = parseRange(headers.get('range'));
+  const part = query.get('partNumber');
+  if (range !== undefined && part !== undefined) {
+    throw new S3Error('InvalidRequest', {
+      message: 'Cannot specify both Range header and partNumber query parameter',
+    });
+  }
+  const overrides: Record<string, string> = {};
+  for (const name of OVERRIDES) {
+    const value = query.get(`response-${name}`);
+    // A header value must not be able to start another header.
+    if (value !== undefined) overrides[name] = value.replaceAll(/[\r\n\0]/g, ' ');
+  }
+  return {
+    ...objectOf(request),
+    options: {
+      conditions: parseConditions(headers),
+      range,
+      partNumber: part === undefined ? undefined : parsePartNumber(part),
+    },
+    overrides,
+    checksumMode: headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED',
+  };
+}
+
+function renderRead({ input, result, signal }: ReadOutput, request: S3Request): S3Response {
+  const { head, range, partial } = result;
+  const headers = objectHeaders(head, input.overrides);
+  const byPart = input.options.partNumber !== undefined;
+  if (byPart && head.partCount > 0) headers.push(['x-amz-mp-parts-count', String(head.partCount)]);
+  if (partial) {
+    const last = range.offset + range.length - 1;
+    headers.push(['Content-Range', `bytes ${range.offset}-${last}/${head.size}`]);
+  }
+  if (input.checksumMode) {
+    const part = result.partChecksum;
+    if (part !== undefined) {
+      headers.push([`x-amz-checksum-${part.algorithm.toLowerCase()}`, part.value]);
+    } else if (range.length === head.size) {
+      headers.push(...checksumHeaders(head.checksum));
+    }
+  }
+  const status = partial ? 206 : 200;
+  if (request.method === 'HEAD') {
+    return { status, headers, body: undefined, contentLength: range.length };
+  }
+  const body = result.inline ?? { length: range.length, blocks: result.blocks(signal) };
+  return { status, headers, body };
+}
+
+export const getObject = operation<ReadInput, ReadOutput>({
+  action: 's3:GetObject',
+  body: 'none',
+  parse: parseRead,
+  run: (context, input) => ({
+    input,
+    signal: context.signal,
+    result: context.objects.read(input.bucket, input.key, input.options),
+  }),
+  render: renderRead,
+});
+
+export const headObject = getObject;
+
+interface DeleteInput {
+  readonly bucket: string;
+  readonly key: string;
+  readonly options: DeleteOptions;
+}
+
+export const deleteObject = operation<DeleteInput, void>({
+  action: 's3:DeleteObject',
+  body: 'none',
+  parse: (request) => {
+    refuseVersion(request);
+    refuseUnbuiltHeaders(request.headers);
+    return {
+      ...objectOf(request),
+      options: { conditions: { ifMatch: request.headers.get('if-match') } },
+    };
+  },
+  run: (context, input) => context.objects.delete(input.bucket, input.key, input.options),
+  render: () => ({ status: 204, headers: [], body: undefined }),
+});

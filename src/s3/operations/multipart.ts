@@ -1,0 +1,270 @@
+/** CreateMultipartUpload, UploadPart, UploadPartCopy, Complete and Abort: parse and render. */
+import { LIMITS } from '../../base/limits.ts';
+import { S3Error } from '../../base/s3-error.ts';
+import type { ByteRange } from '../../chunks/chunk-store.ts';
+import type {
+  CompletedPart,
+  CompleteOptions,
+  CopySource,
+  CreateUploadOptions,
+  Part,
+  PartChecksum,
+  PutResult,
+  Upload,
+  UploadAddress,
+} from '../../objects/contract.ts';
+import { operation } from '../operation.ts';
+import type { S3Request, S3Response } from '../request.ts';
+import { objectOf } from '../resource.ts';
+import { element } from '../xml.ts';
+import { type XmlNode, readXml } from '../xml-reader.ts';
+import { parseCopySource, parseCopySourceRange } from './copy-source.ts';
+import { readDocument, xmlResponse } from './document.ts';
+import { parsePartNumber } from './get-object.ts';
+import {
+  CHECKSUM_ALGORITHMS,
+  bodyChecksumAlgorithm,
+  headerChecksum,
+  parseAttributes,
+  parseChecksumAlgorithm,
+  parseChecksumType,
+  parseWriteConditions,
+  refuseUnbuiltHeaders,
+} from './object-headers.ts';
+
+function uploadOf(request: S3Request): UploadAddress {
+  return { ...objectOf(request), uploadId: request.query.get('uploadId') ?? '' };
+}
+
+function partNumberOf(request: S3Request): number {
+  return parsePartNumber(request.query.get('partNumber') ?? '');
+}
+
+type CreateInput = Omit<CreateUploadOptions, 'ownerId'>;
+
+function parseCreate(request: S3Request): CreateInput {
+  const { headers } = request;
+  refuseUnbuiltHeaders(headers);
+  const algorithm = parseChecksumAlgorithm(headers.get('x-amz-checksum-algorithm'));
+  const type = parseChecksumType(headers.get('x-amz-checksum-type'));
+  if (type !== undefined && algorithm === undefined) {
+    throw new S3Error('InvalidRequest', {
+      message:
+        'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+    });
+  }
+  const wrong =
+    (algorithm === 'CRC64NVME' && type === 'COMPOSITE') ||
+    ((algorithm === 'SHA1' || algorithm === 'SHA256') && type === 'FULL_OBJECT');
+  if (wrong) {
+    throw new S3Error('InvalidRequest', {
+      message:
+        `The ${type} checksum type cannot be used with the ${algorithm?.toLowerCase()} ` +
+        'checksum algorithm.',
+    });
+  }
+  return {
+    ...objectOf(request),
+    attributes: parseAttributes(headers),
+    checksum:
+      algorithm === undefined
+        ? undefined
+        : { algorithm, type: type ?? (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE') },
+  };
+}
+
+function renderCreate(upload: Upload): S3Response {
+  const checksum: (readonly [string, string])[] =
+    upload.checksum === undefined
+      ? []
+      : [
+          ['x-amz-checksum-algorithm', upload.checksum.algorithm],
+          ['x-amz-checksum-type', upload.checksum.type],
+        ];
+  return xmlResponse(
+    'InitiateMultipartUploadResult',
+    element('Bucket', upload.bucket) +
+      element('Key', upload.key) +
+      element('UploadId', upload.uploadId),
+    checksum,
+  );
+}
+
+export const createMultipartUpload = operation<CreateInput, Upload>({
+  action: 's3:PutObject',
+  body: 'none',
+  parse: parseCreate,
+  run: (context, input) =>
+    context.objects.createUpload({ ...input, ownerId: context.identity.ownerId }),
+  render: renderCreate,
+});
+
+interface PartInput {
+  readonly address: UploadAddress;
+  readonly partNumber: number;
+}
+
+export const uploadPart = operation<PartInput, Part>({
+  action: 's3:PutObject',
+  body: 'stream',
+  parse: (request) => {
+    refuseUnbuiltHeaders(request.headers);
+    bodyChecksumAlgorithm(request.headers);
+    return { address: uploadOf(request), partNumber: partNumberOf(request) };
+  },
+  run: (context, input, body) =>
+    context.objects.putPart(input.address, input.partNumber, body, context.signal),
+  render: (part) => ({
+    status: 200,
+    headers: [
+      ['ETag', `"${part.etag}"`],
+      ...(part.checksum === undefined
+        ? []
+        : [
+            [
+              `x-amz-checksum-${part.checksum.algorithm.toLowerCase()}`,
+              part.checksum.value,
+            ] as const,
+          ]),
+    ],
+    body: undefined,
+  }),
+});
+
+interface PartCopyInput extends PartInput {
+  readonly source: CopySource;
+  readonly range: ByteRange | undefined;
+}
+
+export const uploadPartCopy = operation<PartCopyInput, Part>({
+  action: 's3:PutObject',
+  body: 'none',
+  parse: (request) => {
+    refuseUnbuiltHeaders(request.headers);
+    return {
+      address: uploadOf(request),
+      partNumber: partNumberOf(request),
+      source: parseCopySource(request),
+      range: parseCopySourceRange(request),
+    };
+  },
+  run: (context, input) => {
+    context.authorize('s3:GetObject', input.source.bucket, input.source.key);
+    return context.objects.copyPart(
+      input.address,
+      input.partNumber,
+      input.source,
+      input.range,
+      context.signal,
+    );
+  },
+  render: (part) =>
+    xmlResponse(
+      'CopyPartResult',
+      element('LastModified', new Date(part.mtimeMs).toISOString()) +
+        element('ETag', `"${part.etag}"`) +
+        (part.checksum === undefined
+          ? ''
+          : element(`Checksum${part.checksum.algorithm}`, part.checksum.value)),
+    ),
+});
+
+const PART_ELEMENTS: ReadonlySet<string> = new Set([
+  'PartNumber',
+  'ETag',
+  ...CHECKSUM_ALGORITHMS.map((algorithm) => `Checksum${algorithm}`),
+]);
+
+function parseCompletedPart(node: XmlNode): CompletedPart {
+  if (node.name !== 'Part') throw new S3Error('MalformedXML');
+  const values = new Map<string, string>();
+  for (const child of node.children) {
+    if (!PART_ELEMENTS.has(child.name) || values.has(child.name)) throw new S3Error('MalformedXML');
+    values.set(child.name, child.text.trim());
+  }
+  const number = values.get('PartNumber') ?? '';
+  const etag = values.get('ETag');
+  if (!/^\d{1,9}$/.test(number) || etag === undefined) throw new S3Error('MalformedXML');
+  if (Number(number) < 1 || Number(number) > LIMITS.partCount) {
+    throw new S3Error('InvalidArgument', {
+      message: 'PartNumber must be >= 1 and <= 10000',
+      fields: { ArgumentName: 'partNumber', ArgumentValue: number },
+    });
+  }
+  const checksums: PartChecksum[] = [];
+  for (const algorithm of CHECKSUM_ALGORITHMS) {
+    const value = values.get(`Checksum${algorithm}`);
+    if (value !== undefined) checksums.push({ algorithm, value });
+  }
+  return { number: Number(number), etag: etag.replace(/^"(.*)"$/, '$1'), checksums };
+}
+
+/** The parts as sent; order is the store's business (InvalidPartOrder). */
+export function parseCompletedParts(text: string): CompletedPart[] {
+  const root = readXml(text, 'CompleteMultipartUpload');
+  const parts = root.children.map(parseCompletedPart);
+  if (parts.length === 0 || parts.length > LIMITS.partCount) throw new S3Error('MalformedXML');
+  return parts;
+}
+
+type CompleteInput = Omit<CompleteOptions, 'parts'>;
+
+interface CompleteOutput {
+  readonly input: CompleteInput;
+  readonly result: PutResult;
+}
+
+function parseComplete(request: S3Request): CompleteInput {
+  refuseUnbuiltHeaders(request.headers);
+  const size = request.headers.get('x-amz-mp-object-size');
+  if (size !== undefined && !/^\d{1,15}$/.test(size)) {
+    throw new S3Error('InvalidRequest', {
+      message: 'Value for x-amz-mp-object-size header is invalid.',
+    });
+  }
+  return {
+    ...uploadOf(request),
+    conditions: parseWriteConditions(request.headers),
+    checksum: headerChecksum(request.headers),
+    checksumType: parseChecksumType(request.headers.get('x-amz-checksum-type')),
+    size: size === undefined ? undefined : Number(size),
+  };
+}
+
+function renderComplete({ input, result }: CompleteOutput, request: S3Request): S3Response {
+  const { checksum } = result;
+  const host = request.headers.get('host') ?? '';
+  const scheme = request.head.secure ? 'https' : 'http';
+  return xmlResponse(
+    'CompleteMultipartUploadResult',
+    element('Location', `${scheme}://${host}${request.head.rawPath}`) +
+      element('Bucket', input.bucket) +
+      element('Key', input.key) +
+      element('ETag', `"${result.etag}"`) +
+      (checksum === undefined
+        ? ''
+        : element(`Checksum${checksum.algorithm}`, checksum.value) +
+          element('ChecksumType', checksum.type)),
+  );
+}
+
+export const completeMultipartUpload = operation<CompleteInput, CompleteOutput>({
+  action: 's3:PutObject',
+  body: 'document',
+  documentBytesMax: LIMITS.completeXmlBytes,
+  parse: parseComplete,
+  run: async (context, input, body) => {
+    const parts = parseCompletedParts(await readDocument(body, LIMITS.completeXmlBytes));
+    const result = await context.objects.completeUpload({ ...input, parts }, context.signal);
+    return { input, result };
+  },
+  render: renderComplete,
+});
+
+export const abortMultipartUpload = operation<UploadAddress, void>({
+  action: 's3:AbortMultipartUpload',
+  body: 'none',
+  parse: uploadOf,
+  run: (context, input) => context.objects.abortUpload(input),
+  render: () => ({ status: 204, headers: [], body: undefined }),
+});

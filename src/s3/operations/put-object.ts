@@ -1,0 +1,128 @@
+/** PutObject and CopyObject: parse and render. The route table tells them apart by header. */
+import { S3Error } from '../../base/s3-error.ts';
+import type {
+  ChecksumAlgorithm,
+  Conditions,
+  CopyOptions,
+  ObjectAttributes,
+  PutResult,
+} from '../../objects/contract.ts';
+import { operation } from '../operation.ts';
+import type { S3Request, S3Response } from '../request.ts';
+import { objectOf } from '../resource.ts';
+import { element } from '../xml.ts';
+import { parseCopySource } from './copy-source.ts';
+import { xmlResponse } from './document.ts';
+import {
+  bodyChecksumAlgorithm,
+  checksumHeaders,
+  parseHeadersAndMetadata,
+  parseAttributes,
+  parseStorageClass,
+  parseTaggingHeader,
+  parseWriteConditions,
+  refuseUnbuiltHeaders,
+} from './object-headers.ts';
+
+interface PutInput {
+  readonly bucket: string;
+  readonly key: string;
+  readonly attributes: ObjectAttributes;
+  readonly conditions: Conditions;
+  readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
+}
+
+export const putObject = operation<PutInput, PutResult>({
+  action: 's3:PutObject',
+  body: 'stream',
+  parse: (request) => {
+    refuseUnbuiltHeaders(request.headers);
+    return {
+      ...objectOf(request),
+      attributes: parseAttributes(request.headers),
+      conditions: parseWriteConditions(request.headers),
+      checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
+    };
+  },
+  run: (context, input, body) =>
+    context.objects.put(
+      { ...input, ownerId: context.identity.ownerId, signal: context.signal },
+      body,
+    ),
+  render: (result) => ({
+    status: 200,
+    headers: [['ETag', `"${result.etag}"`], ...checksumHeaders(result.checksum)],
+    body: undefined,
+  }),
+});
+
+type CopyInput = Omit<CopyOptions, 'ownerId' | 'signal'>;
+
+function directive(request: S3Request, header: string): 'COPY' | 'REPLACE' {
+  const value = request.headers.get(header) ?? 'COPY';
+  if (value === 'COPY' || value === 'REPLACE') return value;
+  const what = header === 'x-amz-metadata-directive' ? 'metadata' : 'tagging';
+  throw new S3Error('InvalidArgument', {
+    message: `Unknown ${what} directive.`,
+    fields: { ArgumentName: header, ArgumentValue: value },
+  });
+}
+
+function parseCopy(request: S3Request): CopyInput {
+  const { headers } = request;
+  refuseUnbuiltHeaders(headers);
+  if (headers.has('x-amz-checksum-algorithm')) {
+    // A copy moves no byte, so there is nothing to compute another checksum from.
+    throw new S3Error('NotImplemented', { fields: { Header: 'x-amz-checksum-algorithm' } });
+  }
+  const target = objectOf(request);
+  const source = parseCopySource(request);
+  const replaceMetadata = directive(request, 'x-amz-metadata-directive') === 'REPLACE';
+  const replaceTags = directive(request, 'x-amz-tagging-directive') === 'REPLACE';
+  const storageClass = parseStorageClass(headers);
+  const redirect = headers.has('x-amz-website-redirect-location');
+  const itself = source.bucket === target.bucket && source.key === target.key;
+  if (itself && !replaceMetadata && storageClass === undefined && !redirect) {
+    throw new S3Error('InvalidRequest', {
+      message:
+        'This copy request is illegal because it is trying to copy an object to itself without ' +
+        "changing the object's metadata, storage class, website redirect location or encryption " +
+        'attributes.',
+    });
+  }
+  return {
+    ...target,
+    source,
+    headersAndMetadata: replaceMetadata ? parseHeadersAndMetadata(headers) : undefined,
+    tags: replaceTags ? parseTaggingHeader(headers.get('x-amz-tagging')) : undefined,
+    storageClass,
+    conditions: parseWriteConditions(headers),
+  };
+}
+
+function renderCopy(result: PutResult): S3Response {
+  const checksum = result.checksum;
+  const inner =
+    element('LastModified', new Date(result.mtimeMs).toISOString()) +
+    element('ETag', `"${result.etag}"`) +
+    (checksum === undefined
+      ? ''
+      : element(`Checksum${checksum.algorithm}`, checksum.value) +
+        element('ChecksumType', checksum.type));
+  return xmlResponse('CopyObjectResult', inner);
+}
+
+export const copyObject = operation<CopyInput, PutResult>({
+  action: 's3:PutObject',
+  body: 'none',
+  parse: parseCopy,
+  run: (context, input) => {
+    context.authorize('s3:GetObject', input.source.bucket, input.source.key);
+    return context.objects.copy({
+      ...input,
+      ownerId: context.identity.ownerId,
+      signal: context.signal,
+    });
+  },
+  render: renderCopy,
+});

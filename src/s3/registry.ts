@@ -1,0 +1,49 @@
+/** Every built operation by its AWS name. A route to a missing one does not compile. */
+import { createBucket, deleteBucket, getBucketLocation, headBucket } from './operations/bucket.ts';
+import { deleteObjects } from './operations/delete-objects.ts';
+import { deleteObject, getObject, headObject } from './operations/get-object.ts';
+import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
+import { listMultipartUploads, listParts } from './operations/list-uploads.ts';
+import {
+  abortMultipartUpload,
+  completeMultipartUpload,
+  createMultipartUpload,
+  uploadPart,
+  uploadPartCopy,
+} from './operations/multipart.ts';
+import { copyObject, putObject } from './operations/put-object.ts';
+import { listBuckets } from './operations/service.ts';
+import {
+  deleteObjectTagging,
+  getObjectTagging,
+  putObjectTagging,
+} from './operations/tagging.ts';
+import type { BoundOperation } from './operation.ts';
+
+export const OPERATIONS = {
+  ListBuckets: listBuckets,
+  CreateBucket: createBucket,
+  HeadBucket: headBucket,
+  DeleteBucket: deleteBucket,
+  GetBucketLocation: getBucketLocation,
+  ListObjects: listObjects,
+  ListObjectsV2: listObjectsV2,
+  PutObject: putObject,
+  CopyObject: copyObject,
+  GetObject: getObject,
+  HeadObject: headObject,
+  DeleteObject: deleteObject,
+  DeleteObjects: deleteObjects,
+  GetObjectTagging: getObjectTagging,
+  PutObjectTagging: putObjectTagging,
+  DeleteObjectTagging: deleteObjectTagging,
+  CreateMultipartUpload: createMultipartUpload,
+  UploadPart: uploadPart,
+  UploadPartCopy: uploadPartCopy,
+  CompleteMultipartUpload: completeMultipartUpload,
+  AbortMultipartUpload: abortMultipartUpload,
+  ListParts: listParts,
+  ListMultipartUploads: listMultipartUploads,
+} as const satisfies Readonly<Record<string, BoundOperation>>;
+
+export type OperationName = keyof typeof OPERATIONS;

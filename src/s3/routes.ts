@@ -1,0 +1,235 @@
+/**
+ * The one table that turns a request into an operation: method, level, sub-resource, header.
+ * Every operation that S3 knows stands here, built or not: a sub-resource that is not built
+ * answers 501 by name and never falls through to the plain operation. First match wins.
+ * Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+ */
+import { S3Error } from '../base/s3-error.ts';
+import type { OperationName } from './registry.ts';
+import type { S3Request } from './request.ts';
+
+export type Level = 'service' | 'bucket' | 'object';
+
+export interface Route {
+  readonly method: string;
+  readonly level: Level;
+  /** Query parameter that must be present; `name=value` demands the value. */
+  readonly query: string | undefined;
+  /** Header that must be present; `name^=value` demands how its value starts. */
+  readonly header: string | undefined;
+  readonly operation: OperationName | { readonly notImplemented: string };
+}
+
+function route(
+  method: string,
+  level: Level,
+  operation: OperationName,
+  query?: string,
+  header?: string,
+): Route {
+  return { method, level, query, header, operation };
+}
+
+/** Operations that are known and not built: `[method, sub-resource, AWS name]`. */
+function unbuilt(level: Level, rows: readonly (readonly [string, string, string])[]): Route[] {
+  return rows.map(([method, query, name]) => {
+    const operation = { notImplemented: name };
+    return { method, level, query: query === '' ? undefined : query, header: undefined, operation };
+  });
+}
+
+const BUCKET_UNBUILT = unbuilt('bucket', [
+  ['GET', 'abac', 'GetBucketAbac'],
+  ['PUT', 'abac', 'PutBucketAbac'],
+  ['GET', 'accelerate', 'GetBucketAccelerateConfiguration'],
+  ['PUT', 'accelerate', 'PutBucketAccelerateConfiguration'],
+  ['GET', 'acl', 'GetBucketAcl'],
+  ['PUT', 'acl', 'PutBucketAcl'],
+  ['GET', 'analytics', 'ListBucketAnalyticsConfigurations'],
+  ['PUT', 'analytics', 'PutBucketAnalyticsConfiguration'],
+  ['DELETE', 'analytics', 'DeleteBucketAnalyticsConfiguration'],
+  ['GET', 'cors', 'GetBucketCors'],
+  ['PUT', 'cors', 'PutBucketCors'],
+  ['DELETE', 'cors', 'DeleteBucketCors'],
+  ['GET', 'encryption', 'GetBucketEncryption'],
+  ['PUT', 'encryption', 'PutBucketEncryption'],
+  ['DELETE', 'encryption', 'DeleteBucketEncryption'],
+  ['GET', 'intelligent-tiering', 'ListBucketIntelligentTieringConfigurations'],
+  ['PUT', 'intelligent-tiering', 'PutBucketIntelligentTieringConfiguration'],
+  ['DELETE', 'intelligent-tiering', 'DeleteBucketIntelligentTieringConfiguration'],
+  ['GET', 'inventory', 'ListBucketInventoryConfigurations'],
+  ['PUT', 'inventory', 'PutBucketInventoryConfiguration'],
+  ['DELETE', 'inventory', 'DeleteBucketInventoryConfiguration'],
+  ['GET', 'lifecycle', 'GetBucketLifecycleConfiguration'],
+  ['PUT', 'lifecycle', 'PutBucketLifecycleConfiguration'],
+  ['DELETE', 'lifecycle', 'DeleteBucketLifecycle'],
+  ['GET', 'logging', 'GetBucketLogging'],
+  ['PUT', 'logging', 'PutBucketLogging'],
+  ['GET', 'metadataConfiguration', 'GetBucketMetadataConfiguration'],
+  ['POST', 'metadataConfiguration', 'CreateBucketMetadataConfiguration'],
+  ['DELETE', 'metadataConfiguration', 'DeleteBucketMetadataConfiguration'],
+  ['PUT', 'metadataInventoryTable', 'UpdateBucketMetadataInventoryTableConfiguration'],
+  ['PUT', 'metadataJournalTable', 'UpdateBucketMetadataJournalTableConfiguration'],
+  ['GET', 'metadataTable', 'GetBucketMetadataTableConfiguration'],
+  ['POST', 'metadataTable', 'CreateBucketMetadataTableConfiguration'],
+  ['DELETE', 'metadataTable', 'DeleteBucketMetadataTableConfiguration'],
+  ['GET', 'metrics', 'ListBucketMetricsConfigurations'],
+  ['PUT', 'metrics', 'PutBucketMetricsConfiguration'],
+  ['DELETE', 'metrics', 'DeleteBucketMetricsConfiguration'],
+  ['GET', 'notification', 'GetBucketNotificationConfiguration'],
+  ['PUT', 'notification', 'PutBucketNotificationConfiguration'],
+  ['GET', 'object-lock', 'GetObjectLockConfiguration'],
+  ['PUT', 'object-lock', 'PutObjectLockConfiguration'],
+  ['GET', 'ownershipControls', 'GetBucketOwnershipControls'],
+  ['PUT', 'ownershipControls', 'PutBucketOwnershipControls'],
+  ['DELETE', 'ownershipControls', 'DeleteBucketOwnershipControls'],
+  ['GET', 'policy', 'GetBucketPolicy'],
+  ['PUT', 'policy', 'PutBucketPolicy'],
+  ['DELETE', 'policy', 'DeleteBucketPolicy'],
+  ['GET', 'policyStatus', 'GetBucketPolicyStatus'],
+  ['GET', 'publicAccessBlock', 'GetPublicAccessBlock'],
+  ['PUT', 'publicAccessBlock', 'PutPublicAccessBlock'],
+  ['DELETE', 'publicAccessBlock', 'DeletePublicAccessBlock'],
+  ['GET', 'replication', 'GetBucketReplication'],
+  ['PUT', 'replication', 'PutBucketReplication'],
+  ['DELETE', 'replication', 'DeleteBucketReplication'],
+  ['GET', 'requestPayment', 'GetBucketRequestPayment'],
+  ['PUT', 'requestPayment', 'PutBucketRequestPayment'],
+  ['GET', 'session', 'CreateSession'],
+  ['GET', 'tagging', 'GetBucketTagging'],
+  ['PUT', 'tagging', 'PutBucketTagging'],
+  ['DELETE', 'tagging', 'DeleteBucketTagging'],
+  ['GET', 'versioning', 'GetBucketVersioning'],
+  ['PUT', 'versioning', 'PutBucketVersioning'],
+  ['GET', 'versions', 'ListObjectVersions'],
+  ['GET', 'website', 'GetBucketWebsite'],
+  ['PUT', 'website', 'PutBucketWebsite'],
+  ['DELETE', 'website', 'DeleteBucketWebsite'],
+]);
+
+const OBJECT_UNBUILT = unbuilt('object', [
+  ['GET', 'acl', 'GetObjectAcl'],
+  ['PUT', 'acl', 'PutObjectAcl'],
+  ['GET', 'attributes', 'GetObjectAttributes'],
+  ['PUT', 'encryption', 'UpdateObjectEncryption'],
+  ['GET', 'legal-hold', 'GetObjectLegalHold'],
+  ['PUT', 'legal-hold', 'PutObjectLegalHold'],
+  ['PUT', 'renameObject', 'RenameObject'],
+  ['POST', 'restore', 'RestoreObject'],
+  ['GET', 'retention', 'GetObjectRetention'],
+  ['PUT', 'retention', 'PutObjectRetention'],
+  ['POST', 'select', 'SelectObjectContent'],
+  ['GET', 'torrent', 'GetObjectTorrent'],
+]);
+
+export const ROUTES: readonly Route[] = [
+  route('GET', 'service', 'ListBuckets'),
+
+  ...BUCKET_UNBUILT,
+  route('GET', 'bucket', 'GetBucketLocation', 'location'),
+  route('GET', 'bucket', 'ListMultipartUploads', 'uploads'),
+  route('GET', 'bucket', 'ListObjectsV2', 'list-type=2'),
+  route('GET', 'bucket', 'ListObjects'),
+  route('PUT', 'bucket', 'CreateBucket'),
+  route('HEAD', 'bucket', 'HeadBucket'),
+  route('DELETE', 'bucket', 'DeleteBucket'),
+  route('POST', 'bucket', 'DeleteObjects', 'delete'),
+  {
+    method: 'POST',
+    level: 'bucket',
+    query: undefined,
+    header: 'content-type^=multipart/form-data',
+    operation: { notImplemented: 'PostObject' },
+  },
+  ...unbuilt('bucket', [['OPTIONS', '', 'PreflightRequest']]),
+
+  ...OBJECT_UNBUILT,
+  route('GET', 'object', 'GetObjectTagging', 'tagging'),
+  route('PUT', 'object', 'PutObjectTagging', 'tagging'),
+  route('DELETE', 'object', 'DeleteObjectTagging', 'tagging'),
+  route('GET', 'object', 'ListParts', 'uploadId'),
+  route('POST', 'object', 'CreateMultipartUpload', 'uploads'),
+  route('POST', 'object', 'CompleteMultipartUpload', 'uploadId'),
+  route('DELETE', 'object', 'AbortMultipartUpload', 'uploadId'),
+  route('PUT', 'object', 'UploadPartCopy', 'uploadId', 'x-amz-copy-source'),
+  route('PUT', 'object', 'UploadPart', 'uploadId'),
+  route('PUT', 'object', 'UploadPart', 'partNumber'),
+  route('PUT', 'object', 'CopyObject', undefined, 'x-amz-copy-source'),
+  route('PUT', 'object', 'PutObject'),
+  route('GET', 'object', 'GetObject'),
+  route('HEAD', 'object', 'HeadObject'),
+  route('DELETE', 'object', 'DeleteObject'),
+  ...unbuilt('object', [['OPTIONS', '', 'PreflightRequest']]),
+];
+
+/** Parameters that select something else than the plain operation, at whatever level. */
+const SUB_RESOURCES: ReadonlySet<string> = new Set(
+  ROUTES.flatMap((one) => (one.query === undefined || one.query.includes('=') ? [] : [one.query])).filter(
+    (name) => name !== 'partNumber',
+  ),
+);
+
+const BY_METHOD_AND_LEVEL: ReadonlyMap<string, readonly Route[]> = groupRoutes();
+
+function groupRoutes(): ReadonlyMap<string, readonly Route[]> {
+  const groups = new Map<string, Route[]>();
+  for (const one of ROUTES) {
+    const name = `${one.method} ${one.level}`;
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [one]);
+    else group.push(one);
+  }
+  return groups;
+}
+
+export function levelOf(request: S3Request): Level {
+  if (request.bucket === undefined) return 'service';
+  return request.key === undefined ? 'bucket' : 'object';
+}
+
+function matches(one: Route, request: S3Request): boolean {
+  if (one.query !== undefined) {
+    const at = one.query.indexOf('=');
+    if (at < 0) {
+      if (!request.query.has(one.query)) return false;
+    } else if (request.query.get(one.query.slice(0, at)) !== one.query.slice(at + 1)) {
+      return false;
+    }
+  }
+  if (one.header === undefined) return true;
+  const [name = '', start = ''] = one.header.split('^=');
+  return request.headers.get(name)?.startsWith(start) ?? false;
+}
+
+/** Throws NotImplemented by name, or MethodNotAllowed. */
+export function routeOf(request: S3Request): OperationName {
+  const level = levelOf(request);
+  for (const one of BY_METHOD_AND_LEVEL.get(`${request.method} ${level}`) ?? []) {
+    if (!matches(one, request)) continue;
+    if (typeof one.operation !== 'string') {
+      throw new S3Error('NotImplemented', {
+        message: `${one.operation.notImplemented} is not implemented.`,
+        fields: { Operation: one.operation.notImplemented },
+      });
+    }
+    // The plain operation: refuse rather than do it under a sub-resource that it does not have.
+    if (one.query === undefined || one.query.includes('=')) refuseSubResource(request, level);
+    return one.operation;
+  }
+  throw methodNotAllowed(request, level);
+}
+
+function refuseSubResource(request: S3Request, level: Level): void {
+  for (const name of request.query.keys()) {
+    if (SUB_RESOURCES.has(name)) throw methodNotAllowed(request, level);
+  }
+}
+
+function methodNotAllowed(request: S3Request, level: Level): S3Error {
+  return new S3Error('MethodNotAllowed', {
+    fields: {
+      Method: request.method,
+      ResourceType: { service: 'SERVICE', bucket: 'BUCKET', object: 'OBJECT' }[level],
+    },
+  });
+}

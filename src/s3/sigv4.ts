@@ -1,0 +1,218 @@
+/**
+ * Signature Version 4 as a server sees it: canonical request, string to sign, key derivation,
+ * and the two places credentials come in. Pure: no clock, no secrets store, no decisions.
+ * Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
+ */
+import { createHash, createHmac } from 'node:crypto';
+import { S3Error } from '../base/s3-error.ts';
+import type { S3Request } from './request.ts';
+
+export const ALGORITHM = 'AWS4-HMAC-SHA256';
+export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
+
+/** Credential, date and signature as the request presents them; nothing verified. */
+export interface Presented {
+  readonly form: 'header' | 'query';
+  /** May itself contain slashes (Kerberos principals). */
+  readonly accessKeyId: string;
+  readonly day: string;
+  readonly region: string;
+  readonly service: string;
+  readonly terminator: string;
+  readonly signedHeaders: readonly string[];
+  /** Hex, as sent. */
+  readonly signature: string;
+  /** `x-amz-date`, e.g. `20261123T040000Z`. */
+  readonly date: string;
+  /** Query form only, seconds. */
+  readonly expires: number | undefined;
+}
+
+const DATE = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
+
+/** Milliseconds of a basic ISO 8601 date; undefined when it is not one. */
+export function parseAmzDate(text: string): number | undefined {
+  const match = DATE.exec(text);
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second] = match;
+  const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+function malformed(form: Presented['form'], message: string): S3Error {
+  return form === 'header'
+    ? new S3Error('AuthorizationHeaderMalformed', {
+        message: `The authorization header is malformed; ${message}`,
+      })
+    : new S3Error('AuthorizationQueryParametersError', { message });
+}
+
+type Scope = Pick<Presented, 'accessKeyId' | 'day' | 'region' | 'service' | 'terminator'>;
+
+function parseCredential(credential: string, form: Presented['form']): Scope {
+  const parts = credential.split('/');
+  const [day, region, service, terminator] = parts.slice(-4);
+  const accessKeyId = parts.slice(0, -4).join('/');
+  if (
+    accessKeyId === '' ||
+    day === undefined ||
+    region === undefined ||
+    service === undefined ||
+    terminator === undefined
+  ) {
+    throw malformed(
+      form,
+      form === 'header'
+        ? `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
+        : 'Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
+    );
+  }
+  if (!/^\d{8}$/.test(day)) {
+    throw malformed(form, `incorrect date format "${day}". This date in the credential must be in the format "yyyyMMdd".`);
+  }
+  return { accessKeyId, day, region, service, terminator };
+}
+
+/** `Authorization: AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`. */
+export function parseAuthorization(request: S3Request, authorization: string): Presented {
+  const fields = new Map<string, string>();
+  for (const field of authorization.slice(ALGORITHM.length).split(',')) {
+    const at = field.indexOf('=');
+    if (at > 0) fields.set(field.slice(0, at).trim(), field.slice(at + 1).trim());
+  }
+  const [credential, signed, signature] = ['Credential', 'SignedHeaders', 'Signature'].map((name) => {
+    const value = fields.get(name);
+    if (value === undefined || value === '') {
+      throw malformed('header', `missing ${name}.`);
+    }
+    return value;
+  });
+  const date = request.headers.get('x-amz-date') ?? httpDate(request.headers.get('date'));
+  if (date === undefined) {
+    throw new S3Error('AccessDenied', {
+      message: 'AWS authentication requires a valid Date or x-amz-date header',
+    });
+  }
+  return {
+    form: 'header',
+    ...parseCredential(credential ?? '', 'header'),
+    signedHeaders: (signed ?? '').toLowerCase().split(';'),
+    signature: signature ?? '',
+    date,
+    expires: undefined,
+  };
+}
+
+function httpDate(value: string | undefined): string | undefined {
+  const ms = value === undefined ? Number.NaN : Date.parse(value);
+  if (Number.isNaN(ms)) return undefined;
+  return new Date(ms).toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
+}
+
+const EXPIRES_MAX = 604_800;
+
+/** The X-Amz-* query parameters of a presigned request. */
+export function parsePresigned(request: S3Request): Presented {
+  const { query } = request;
+  const names = ['X-Amz-Credential', 'X-Amz-Date', 'X-Amz-Expires', 'X-Amz-SignedHeaders', 'X-Amz-Signature'];
+  const [credential = '', date = '', expires = '', signed = '', signature = ''] = names.map((name) => {
+    const value = query.get(name);
+    if (value === undefined || value === '') {
+      throw malformed('query', 'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.');
+    }
+    return value;
+  });
+  if (query.get('X-Amz-Algorithm') !== ALGORITHM) {
+    throw malformed('query', `X-Amz-Algorithm only supports "${ALGORITHM}"`);
+  }
+  if (!/^\d+$/.test(expires)) throw malformed('query', 'X-Amz-Expires should be a number');
+  const seconds = Number(expires);
+  if (seconds < 1) throw malformed('query', 'X-Amz-Expires must be non-negative');
+  if (seconds > EXPIRES_MAX) {
+    throw malformed('query', 'X-Amz-Expires must be less than a week (in seconds) that is 604800');
+  }
+  if (parseAmzDate(date) === undefined) {
+    throw malformed('query', 'X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"');
+  }
+  return {
+    form: 'query',
+    ...parseCredential(credential, 'query'),
+    signedHeaders: signed.toLowerCase().split(';'),
+    signature,
+    date,
+    expires: seconds,
+  };
+}
+
+/** RFC 3986: everything but the unreserved characters, in capitals. */
+export function uriEncode(text: string): string {
+  return encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+function canonicalPath(rawPath: string): string {
+  if (/^[A-Za-z0-9\-_.~/]*$/.test(rawPath)) return rawPath;
+  return rawPath
+    .split('/')
+    .map((segment) => uriEncode(decodeURIComponent(segment)))
+    .join('/');
+}
+
+function canonicalQuery(rawQuery: string): string {
+  if (rawQuery === '') return '';
+  const pairs: [string, string][] = [];
+  for (const pair of rawQuery.split('&')) {
+    if (pair === '') continue;
+    const at = pair.indexOf('=');
+    const decode = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '));
+    const name = uriEncode(decode(at < 0 ? pair : pair.slice(0, at)));
+    if (name === 'X-Amz-Signature') continue;
+    pairs.push([name, at < 0 ? '' : uriEncode(decode(pair.slice(at + 1)))]);
+  }
+  const order = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
+  pairs.sort((left, right) => order(left[0], right[0]) || order(left[1], right[1]));
+  return pairs.map(([name, value]) => `${name}=${value}`).join('&');
+}
+
+/** The request's path and query were decoded once already, so decoding cannot fail here. */
+export function canonicalRequest(
+  request: S3Request,
+  signedHeaders: readonly string[],
+  payloadHash: string,
+): string {
+  const lines = signedHeaders.map((name) => {
+    const value = (request.headers.get(name) ?? '').trim().replaceAll(/ {2,}/g, ' ');
+    return `${name}:${value}\n`;
+  });
+  return [
+    request.method,
+    canonicalPath(request.head.rawPath),
+    canonicalQuery(request.head.rawQuery),
+    lines.join(''),
+    signedHeaders.join(';'),
+    payloadHash,
+  ].join('\n');
+}
+
+export function scopeOf(presented: Presented): string {
+  return `${presented.day}/${presented.region}/${presented.service}/${presented.terminator}`;
+}
+
+export function stringToSign(presented: Presented, canonical: string): string {
+  const hash = createHash('sha256').update(canonical).digest('hex');
+  return `${ALGORITHM}\n${presented.date}\n${scopeOf(presented)}\n${hash}`;
+}
+
+const hmac = (key: string | Uint8Array, text: string): Buffer =>
+  createHmac('sha256', key).update(text).digest();
+
+export function deriveSigningKey(secret: string, scope: Omit<Scope, 'accessKeyId' | 'terminator'>): Buffer {
+  const key = hmac(hmac(hmac(`AWS4${secret}`, scope.day), scope.region), scope.service);
+  return hmac(key, 'aws4_request');
+}
+
+export function signatureOf(signingKey: Uint8Array, text: string): Buffer {
+  return hmac(signingKey, text);
+}

@@ -1,0 +1,76 @@
+/**
+ * Reads the small XML documents that requests carry, strictly, by `sax`. Refuses document type
+ * declarations, processing instructions and entities beyond XML's five; bounds depth and nodes
+ * (bytes are bounded by the body plan). Any violation is MalformedXML.
+ */
+import sax from 'sax';
+import { LIMITS } from '../base/limits.ts';
+import { S3Error } from '../base/s3-error.ts';
+
+export interface XmlNode {
+  /** Local name: S3 accepts documents with and without its namespace. */
+  readonly name: string;
+  readonly attributes: ReadonlyMap<string, string>;
+  readonly children: readonly XmlNode[];
+  /** Character data directly inside, untrimmed. */
+  readonly text: string;
+}
+
+interface OpenNode {
+  readonly name: string;
+  readonly attributes: ReadonlyMap<string, string>;
+  readonly children: OpenNode[];
+  text: string;
+}
+
+function localName(name: string): string {
+  return name.slice(name.indexOf(':') + 1);
+}
+
+/** The root element, which must have this name. Throws S3Error MalformedXML. */
+export function readXml(text: string, rootName: string): XmlNode {
+  const parser = sax.parser(true, { trim: false, normalize: false });
+  const open: OpenNode[] = [];
+  let root: OpenNode | undefined;
+  let nodes = 0;
+  const refuse = (): never => {
+    throw new S3Error('MalformedXML');
+  };
+  parser.onerror = refuse;
+  parser.ondoctype = refuse;
+  parser.onprocessinginstruction = (instruction) => {
+    if (instruction.name !== 'xml') refuse();
+  };
+  parser.onopentag = (tag) => {
+    nodes += 1;
+    if (nodes > LIMITS.xmlNodes || open.length >= LIMITS.xmlDepth) refuse();
+    const attributes = new Map(
+      Object.entries(tag.attributes).map(([name, value]) => [localName(name), String(value)]),
+    );
+    const node: OpenNode = { name: localName(tag.name), attributes, children: [], text: '' };
+    const parent = open.at(-1);
+    if (parent !== undefined) parent.children.push(node);
+    else if (root === undefined) root = node;
+    else refuse();
+    open.push(node);
+  };
+  const onText = (piece: string): void => {
+    const node = open.at(-1);
+    if (node !== undefined) node.text += piece;
+    else if (piece.trim() !== '') refuse();
+  };
+  parser.ontext = onText;
+  parser.oncdata = onText;
+  parser.onclosetag = () => {
+    const node = open.pop();
+    // Text between elements is layout; anything else there is not in S3's schemas.
+    if (node !== undefined && node.children.length > 0 && node.text.trim() !== '') refuse();
+  };
+  try {
+    parser.write(text.startsWith('\ufeff') ? text.slice(1) : text).close();
+  } catch (error) {
+    throw error instanceof S3Error ? error : new S3Error('MalformedXML', { cause: error });
+  }
+  if (root === undefined || (root as OpenNode).name !== rootName) refuse();
+  return root as unknown as XmlNode;
+}

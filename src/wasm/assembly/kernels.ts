@@ -1,0 +1,14 @@
+// What the module exports. Every kernel takes byte offsets into the imported, shared memory and
+// trusts them: kernels.ts on the other side checks each span before it calls.
+import { prepareCrcs } from './crc';
+import { prepareGf } from './gf256';
+
+export { crc32, crc32c, crc64nvme } from './crc';
+export { gfMul, gfMulAdd } from './gf256';
+export { copy, xorInto, zero } from './memory';
+export { xxh64, xxh64Blocks } from './xxh64';
+
+export function prepareTables(): void {
+  prepareGf();
+  prepareCrcs();
+}

@@ -1,0 +1,13 @@
+// Addresses of the kernel tables. They stand below the first arena block and hold constants
+// only; `KERNEL_TABLES_END` in kernels.ts is the end. The module has no data segments: those
+// would be written again, zeroes first, by every instance on the shared memory.
+
+/** 256 coefficients of 32 bytes: products with the 16 low, then with the 16 high nibbles. */
+export const GF_TABLES: usize = 0x10000;
+/** Slicing tables of 256 entries; table k advances a byte by k further zero bytes. */
+export const CRC32_TABLES: usize = 0x14000;
+export const CRC32C_TABLES: usize = 0x18000;
+export const CRC64_TABLES: usize = 0x20000;
+
+/** How many bytes the slicing tables take in one step. */
+export const SLICES: u32 = 16;

@@ -1,0 +1,50 @@
+/**
+ * The map of the rooms as data: who may import whom, and which package or Node module is fenced
+ * into which files. `tidy.test.ts` holds the tree against it and makes sure that the linter's
+ * configuration says the same.
+ */
+
+export interface Room {
+  /** Rooms whose values may be imported. A room may always import itself. */
+  readonly uses: readonly string[];
+  /** Rooms of which only types may be imported. */
+  readonly types?: readonly string[];
+}
+
+/** Bottom to top: data falls through them once and climbs back once. No upward imports. */
+export const ROOMS: Readonly<Record<string, Room>> = {
+  base: { uses: [] },
+  memory: { uses: ['base'] },
+  wasm: { uses: ['base', 'memory'] },
+  threads: { uses: ['base', 'memory'] },
+  body: { uses: ['base', 'memory', 'threads', 'wasm'] },
+  meta: { uses: ['base'] },
+  chunks: { uses: ['base', 'memory', 'wasm', 'threads'] },
+  engine: { uses: ['base', 'memory', 'wasm', 'threads', 'meta', 'chunks'] },
+  objects: { uses: ['base', 'wasm', 'meta', 'chunks'], types: ['memory', 'body', 'engine'] },
+  s3: { uses: ['base', 'body', 'objects'], types: ['memory', 'engine', 'chunks', 'meta'] },
+  http: { uses: ['base', 'memory', 'body', 's3'] },
+  admin: { uses: ['base'], types: ['s3', 'objects', 'engine', 'chunks', 'meta', 'body'] },
+};
+
+/** Files of a room that others may see; absent: all of them. Engines stay behind contracts. */
+export const OPEN_FILES: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  objects: {
+    // Pure arithmetic on checksums: no memory, no kernel.
+    wasm: ['crc-combine.ts'],
+    meta: ['meta-store.ts', 'keyspace.ts', 'records.ts', 'object-codec.ts', 'record-codec.ts'],
+    chunks: ['chunk-store.ts'],
+    engine: ['engine.ts'],
+  },
+};
+
+/** Module → the only files (path prefixes from the root) that may name it. */
+export const FENCES: Readonly<Record<string, readonly string[]>> = {
+  'uWebSockets.js': ['src/http/'],
+  lmdb: ['src/meta/lmdb-'],
+  piscina: ['src/threads/', 'workers/'],
+  'node:worker_threads': ['src/threads/', 'workers/'],
+  'node:fs': ['src/chunks/', 'src/engine/', 'src/config.ts', 'src/main.ts', 'src/admin/'],
+  'node:fs/promises': ['src/chunks/', 'src/engine/', 'src/admin/'],
+  'node:net': ['src/config', 'src/admin/', 'src/http/'],
+};
