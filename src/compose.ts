@@ -16,6 +16,7 @@ import { openLocalEngine } from './engine/local-engine.ts';
 import { startServer } from './http/uws-server.ts';
 import { Arena } from './memory/arena.ts';
 import { openObjects } from './objects/object-store.ts';
+import { OwnerAuthorizer } from './s3/authz.ts';
 import { openGateway } from './s3/dispatch.ts';
 
 export interface Sluice {
@@ -24,6 +25,7 @@ export interface Sluice {
   readonly credentials: Credentials;
   readonly arena: Arena;
   readonly engine: Engine;
+  readonly objects: Awaited<ReturnType<typeof openObjects>>;
   /** Stops accepting, waits for what runs (bounded), closes the stores. Idempotent. */
   close(drainMs?: number): Promise<void>;
 }
@@ -36,71 +38,94 @@ export interface Surroundings {
 }
 
 export async function compose(settings: Settings, surroundings: Surroundings): Promise<Sluice> {
-  const { log, clock = systemClock, onFatal } = surroundings;
-  const closers: ((drainMs: number) => void | Promise<void>)[] = [];
-  const close = async (drainMs: number): Promise<void> => {
-    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next(drainMs);
-  };
+  const closers = new Closers();
   try {
     for (const directory of settings.dataDirectories) makeDirectory(directory);
     const lock = await lockDirectories(settings.dataDirectories);
-    closers.push(() => lock.release());
+    closers.add(() => lock.release());
     const credentials = openCredentials(settings.credentialsFile, settings.rootKey);
     const arena = new Arena(settings.arenaBytes);
-    const engine = await openLocalEngine({
-      metaDirectory: settings.metaDirectory,
-      datanodeDirectories: settings.datanodeDirectories,
-      replication: settings.replication,
-      durability: settings.durability,
-      io: settings.io,
-      arena,
-      clock,
-      log: log.child({ room: 'engine' }),
-      onFatal,
-    });
-    closers.push(() => engine.close());
-    const bodies = await openBodies({ arena, threads: settings.digestThreads });
-    closers.push(() => bodies.close());
-    const objects = await openObjects({
-      engine,
-      arena,
-      clock,
-      log: log.child({ room: 'objects' }),
-      reclaimGraceMs: settings.reclaimGraceMs,
-      uploadDays: settings.uploadDays,
-    });
-    closers.push(() => objects.close());
+    const stores = await openStores(settings, surroundings, arena, closers);
     const gateway = openGateway({
-      bodies,
-      objects,
+      bodies: stores.bodies,
+      objects: stores.objects,
       credentials,
-      settings: {
-        domains: settings.domains,
-        region: settings.region,
-        insecure: settings.insecure,
-      },
-      clock,
-      log: log.child({ room: 's3' }),
+      authorizer: new OwnerAuthorizer(credentials.rootOwner.ownerId),
+      rootOwner: { accessKeyId: undefined, ...credentials.rootOwner },
+      domains: settings.domains,
+      region: settings.region,
+      insecure: settings.insecure,
+      clock: stores.clock,
+      log: surroundings.log.child({ room: 's3' }),
     });
     const { host, port } = settings;
-    const server = await startServer({
-      gateway,
-      arena,
-      host,
-      port,
-      log: log.child({ room: 'http' }),
-    });
-    closers.push((drainMs) => server.close(drainMs));
+    const log = surroundings.log.child({ room: 'http' });
+    const server = await startServer({ gateway, arena, host, port, log });
+    closers.add((drainMs) => server.close(drainMs));
     return {
       host,
       port: server.port,
       credentials,
       arena,
-      engine,
-      close: (drainMs = LIMITS.drainMs) => close(drainMs),
+      engine: stores.engine,
+      objects: stores.objects,
+      close: (drainMs = LIMITS.drainMs) => closers.close(drainMs),
     };
   } catch (error) {
-    await close(0);
+    await closers.close(0);
     throw error;
+  }
+}
+
+async function openStores(
+  settings: Settings,
+  surroundings: Surroundings,
+  arena: Arena,
+  closers: Closers,
+) {
+  const { log, clock = systemClock, onFatal } = surroundings;
+  const engine = await openLocalEngine({
+    metaDirectory: settings.metaDirectory,
+    datanodeDirectories: settings.datanodeDirectories,
+    replication: settings.replication,
+    durability: settings.durability,
+    arena,
+    clock,
+    log: log.child({ room: 'engine' }),
+    onFatal,
+  });
+  closers.add(() => engine.close());
+  const bodies = await openBodies({ arena, threads: settings.digestThreads });
+  closers.add(() => bodies.close());
+  const objects = await openObjects({
+    engine,
+    arena,
+    clock,
+    log: log.child({ room: 'objects' }),
+    reclaimGraceMs: settings.reclaimGraceMs,
+    uploadDays: settings.uploadDays,
+  });
+  closers.add(() => objects.close());
+  return { clock, engine, bodies, objects };
+}
+
+/** What was opened last is closed first, each thing once, whoever asks and how often. */
+class Closers {
+  readonly #steps: ((drainMs: number) => void | Promise<void>)[] = [];
+  #closing: Promise<void> | undefined;
+
+  add(step: (drainMs: number) => void | Promise<void>): void {
+    this.#steps.push(step);
+  }
+
+  close(drainMs: number): Promise<void> {
+    this.#closing ??= this.#run(drainMs);
+    return this.#closing;
+  }
+
+  async #run(drainMs: number): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      await step(drainMs);
+    }
   }
 }

@@ -132,13 +132,6 @@ export const SETTINGS = {
     fallback: 'durable',
     schema: oneOf(['durable', 'relaxed']),
   }),
-  io: row({
-    argument: '<mode>',
-    many: false,
-    help: 'how shard files are written: buffered or direct (past the page cache)',
-    fallback: 'buffered',
-    schema: oneOf(['buffered', 'direct']),
-  }),
   insecure: row({
     argument: undefined,
     many: false,

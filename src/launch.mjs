@@ -89,15 +89,29 @@ function isForHere({ os, cpu, libc }) {
 }
 
 function install() {
+  checkLock();
   say('installing packages from package-lock.json …');
-  // Scripts of packages are not run: everything native here comes as prebuilt packages.
-  const args = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
+  // Not `npm ci`: it wants every optional package of every platform in the lockfile, and npm
+  // leaves out those that its registry did not offer when the lockfile was written. `install`
+  // without saving takes the locked versions and integrities just the same. Scripts of packages
+  // are not run: everything native here comes as prebuilt packages.
+  const args = ['install', '--no-save', '--include=dev', '--ignore-scripts', '--no-audit'];
   const npm = process.env.npm_execpath;
   const [command, before] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-  const run = spawnSync(command, [...before, ...args], { cwd: ROOT, stdio: ['ignore', 2, 2] });
+  const options = { cwd: ROOT, stdio: ['ignore', 2, 2] };
+  const run = spawnSync(command, [...before, ...args, '--no-fund'], options);
   if (run.error) fail(`npm could not be started: ${run.error.message}`);
-  if (run.status !== 0) fail(`npm ci failed (exit ${run.status ?? run.signal}); see above`);
+  if (run.status !== 0) fail(`npm install failed (exit ${run.status ?? run.signal}); see above`);
+  if (!installed()) fail('npm installed something else than package-lock.json says');
   writeFileSync(INSTALL_STAMP, lockHash());
+}
+
+/** Without this, `install` would quietly fetch what the lockfile does not know. */
+function checkLock() {
+  const manifest = readJson(join(ROOT, 'package.json'));
+  const locked = readJson(join(ROOT, 'package-lock.json'))?.packages?.[''];
+  const names = (from) => JSON.stringify([from?.dependencies ?? {}, from?.devDependencies ?? {}]);
+  if (names(manifest) !== names(locked)) fail('package-lock.json does not fit package.json');
 }
 
 // ── compiled code

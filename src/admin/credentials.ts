@@ -33,6 +33,7 @@ export interface Credentials {
   /** A hot, synchronous answer. */
   lookup(accessKeyId: string): Credential | undefined;
   readonly rootKey: RootKey;
+  readonly rootOwner: { readonly ownerId: string; readonly displayName: string };
   /** True when this start made the key up: the only time it is shown. */
   readonly generated: boolean;
   /** Where the key is kept; undefined when the settings gave it. */
@@ -70,14 +71,12 @@ export function openCredentials(file: string, given: RootKey | undefined): Crede
 }
 
 function credentials(key: RootKey, generated: boolean, file: string | undefined): Credentials {
-  const root: Credential = {
-    secret: key.secretKey,
-    ownerId: ROOT_OWNER_ID,
-    displayName: 'root',
-  };
+  const rootOwner = { ownerId: ROOT_OWNER_ID, displayName: 'root' };
+  const root: Credential = { secret: key.secretKey, ...rootOwner };
   return {
     lookup: (accessKeyId) => (accessKeyId === key.accessKey ? root : undefined),
     rootKey: key,
+    rootOwner,
     generated,
     file,
   };

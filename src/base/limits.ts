@@ -63,6 +63,14 @@ export const LIMITS = {
   chunkHeaderBytes: 1 * KIB,
   chunkBytesMax: 5 * GIB,
   trailerBytes: 16 * KIB,
+  /** Signed chunks other than the last must be at least this long: AWS's rule. */
+  signedChunkBytesMin: 8 * KIB,
+  /** Full blocks of one body that wait for its consumer; past this the socket is paused. */
+  bodyQueueBlocks: 4,
+  /** Full blocks of one body that wait for, or are in, its digests. */
+  bodyDigestBlocks: 8,
+  /** Pieces of one body that arrive although the socket is paused; past this it is cut. */
+  bodyStashBytes: 2 * MIB,
   clockSkewMs: 15 * 60_000,
   presignSeconds: 604_800,
 

@@ -16,11 +16,25 @@ export interface Span {
   readonly length: number;
 }
 
-/** What blocks are for. Each purpose has a share, so that slow readers cannot starve writers. */
-export type Purpose = 'ingest' | 'parity' | 'read';
+/**
+ * What blocks are for: request bodies, parity being accumulated, answers being sent, and short
+ * work between threads.
+ */
+export type Purpose = 'ingest' | 'parity' | 'read' | 'scratch';
 
-/** Largest share of all blocks that a purpose may hold. */
-const SHARES: Readonly<Record<Purpose, number>> = { ingest: 0.625, parity: 0.375, read: 0.375 };
+/**
+ * Share of all blocks that a purpose may hold. They add up to one, so that no purpose waits for
+ * another's blocks. A writer takes parity, then ingest, then scratch; whoever holds scratch waits
+ * for no block at all: the order that rules out deadlock between purposes.
+ */
+const SHARES: Readonly<Record<Purpose, number>> = {
+  ingest: 0.5,
+  parity: 0.25,
+  read: 0.1875,
+  scratch: 0.0625,
+};
+
+const PURPOSES: readonly Purpose[] = ['scratch', 'parity', 'ingest', 'read'];
 
 /** Wasm constants and tables live below this address; blocks start here. */
 export const ARENA_RESERVED_BYTES: number = 1024 * 1024;
@@ -112,7 +126,12 @@ export class Arena {
       held: 0,
       waiters: [],
     });
-    this.#shares = { ingest: share('ingest'), parity: share('parity'), read: share('read') };
+    this.#shares = {
+      ingest: share('ingest'),
+      parity: share('parity'),
+      read: share('read'),
+      scratch: share('scratch'),
+    };
   }
 
   get freeCount(): number {
@@ -189,7 +208,7 @@ export class Arena {
   }
 
   #serve(): void {
-    for (const purpose of ['parity', 'ingest', 'read'] as const) {
+    for (const purpose of PURPOSES) {
       const share = this.#shares[purpose];
       for (let next = share.waiters[0]; next !== undefined; next = share.waiters[0]) {
         if (!this.#fits(share, next.count)) break;

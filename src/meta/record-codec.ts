@@ -25,7 +25,7 @@ import type { RowKind } from './row-frame.ts';
 
 const HEAD_BYTES = FRAME_BYTES + 4;
 
-/** A composite blob's page is cut here: below `LIMITS.rowValueBytes` with room for one more field. */
+/** A composite blob's page is cut here: below `LIMITS.rowValueBytes`, with room to grow. */
 const PAGE_BYTES = 60 * 1024;
 
 /** `StoredData` as JSON: inline bytes stand behind the text. */

@@ -39,9 +39,13 @@ export class Context {
   readonly uploadMsMax: number;
   readonly startedMs: number;
   readonly leases: Leases = new Leases();
-  readonly touched: Touched = new Touched();
+  readonly touched: Touched;
   readonly turns: Turns = new Turns();
   readonly #random: ((bytes: number) => Uint8Array) | undefined;
+  /** Set by close: long maintenance ends at its next step. */
+  stopped = false;
+  /** The clock once stood before the start: new ids may look old, so the scrub must not delete. */
+  clockStepped = false;
 
   constructor(options: ObjectsOptions) {
     this.engine = options.engine;
@@ -53,10 +57,12 @@ export class Context {
     this.graceMs = options.reclaimGraceMs;
     this.uploadMsMax = options.uploadDays * 86_400_000;
     this.startedMs = options.clock.now();
+    this.touched = new Touched(this.startedMs);
     this.#random = options.random;
   }
 
   newId(): string {
+    if (this.clock.now() < this.startedMs) this.clockStepped = true;
     return timeOrderedId(this.clock, this.#random);
   }
 }

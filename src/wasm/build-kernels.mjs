@@ -2,6 +2,7 @@
  * Compiles the AssemblyScript kernels and writes kernels-module.ts, which is committed: a fresh
  * clone runs without a compiler, and a test compares the hash with the sources.
  *
+ * With `--check` it writes nothing and fails unless the file is what the sources compile to.
  * Refuses a module with data segments: every instance would write them again into the memory
  * that other threads are working on.
  */
@@ -15,16 +16,32 @@ const DATA_SECTION = 11;
 const LINE_CHARS = 92;
 
 const FLAGS = [
-  '--optimizeLevel', '3', '--shrinkLevel', '0', '--converge',
-  '--enable', 'simd', '--enable', 'threads', '--enable', 'bulk-memory',
-  '--importMemory', '--sharedMemory', '--initialMemory', '4', '--maximumMemory', '65536',
-  '--runtime', 'stub', '--noAssert',
+  '--optimizeLevel',
+  '3',
+  '--shrinkLevel',
+  '0',
+  '--converge',
+  '--enable',
+  'simd',
+  '--enable',
+  'threads',
+  '--enable',
+  'bulk-memory',
+  '--importMemory',
+  '--sharedMemory',
+  '--initialMemory',
+  '4',
+  '--maximumMemory',
+  '65536',
+  '--runtime',
+  'stub',
+  '--noAssert',
 ];
 
 /** Kind numbers of the sections of a module, read from its LEB128-framed outline. */
 function sectionsOf(module) {
   const kinds = [];
-  for (let at = 8; at < module.length; ) {
+  for (let at = 8; at < module.length;) {
     kinds.push(module[at++]);
     let size = 0;
     for (let shift = 0, more = true; more; shift += 7) {
@@ -38,10 +55,15 @@ function sectionsOf(module) {
 }
 
 /** SHA-256 over the names and contents of the kernel sources, in order of name. */
-export function hashOfSources() {
+function hashOfSources() {
   const hash = createHash('sha256');
-  for (const name of readdirSync(sources).filter((file) => file.endsWith('.ts')).sort()) {
-    hash.update(`${name}\0`).update(readFileSync(new URL(name, sources))).update('\0');
+  for (const name of readdirSync(sources)
+    .filter((file) => file.endsWith('.ts'))
+    .sort()) {
+    hash
+      .update(`${name}\0`)
+      .update(readFileSync(new URL(name, sources)))
+      .update('\0');
   }
   return hash.digest('hex');
 }
@@ -85,8 +107,12 @@ ${lines.join('\n')}
 `;
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const binary = await compile();
-  writeFileSync(new URL('kernels-module.ts', here), render(binary));
-  process.stdout.write(`kernels-module.ts: ${binary.length} bytes of WebAssembly\n`);
+const target = new URL('kernels-module.ts', here);
+const rendered = render(await compile());
+if (process.argv.includes('--check')) {
+  if (readFileSync(target, 'utf8') !== rendered) {
+    throw new Error('kernels-module.ts is not what the sources compile to: npm run kernels');
+  }
+} else {
+  writeFileSync(target, rendered);
 }

@@ -2,17 +2,23 @@
  * The typed door to the WebAssembly kernels: the only place that instantiates them. They work in
  * place on a shared memory and take raw byte offsets; nothing is copied in or out.
  *
- * Invariant: the kernels own `[0, KERNEL_TABLES_END)` of the memory and never write another byte
- * than the span they were given. Their tables hold the same constants whichever thread wrote
- * them, so any number of threads may load kernels on one memory at any time. A span outside the
- * memory, or a write into the tables, is a broken invariant and crashes before a byte moves.
+ * Invariant: the kernels own `[0, ARENA_RESERVED_BYTES)` of the memory and never write another
+ * byte than the span they were given. Tables hold the same constants whichever thread wrote
+ * them, and scratch belongs to one thread, so any number of threads may load kernels on one
+ * memory at any time. A span outside the memory, or a write below its reserved part, is a broken
+ * invariant and crashes before a byte moves.
  */
 import { assert } from '../base/assert.ts';
+import { ARENA_RESERVED_BYTES } from '../memory/arena.ts';
 import { KERNELS_WASM_BASE64 } from './kernels-module.ts';
-import { selfTest } from './self-test.ts';
+import { SELF_TEST_BYTES, selfTest } from './self-test.ts';
 
-/** First address that data may use; `ARENA_RESERVED_BYTES` is above it. */
-export const KERNEL_TABLES_END = 0x30000;
+/** Scratch for folding CRCs: one for each of the first threads that want one. */
+const SCRATCH_START = 0x30000;
+const SCRATCH_BYTES = 0x8000;
+const SCRATCH_COUNT = (ARENA_RESERVED_BYTES - SCRATCH_START) / SCRATCH_BYTES;
+/** Address of the 32-bit count of scratches handed out, above the tables. */
+const SCRATCH_CLAIMS = 0x2fffc;
 
 /**
  * Offsets and lengths are bytes, any alignment. Target and source may be the same span, but must
@@ -53,37 +59,50 @@ interface Exports {
   gfMulAdd(target: number, source: number, length: number, coefficient: number): void;
   xxh64(source: number, length: number): bigint;
   xxh64Blocks(source: number, length: number, blockBytes: number, target: number): void;
-  crc32(state: number, source: number, length: number): number;
-  crc32c(state: number, source: number, length: number): number;
-  crc64nvme(state: bigint, source: number, length: number): bigint;
+  crc32(state: number, source: number, length: number, scratch: number): number;
+  crc32c(state: number, source: number, length: number, scratch: number): number;
+  crc64nvme(state: bigint, source: number, length: number, scratch: number): bigint;
 }
 
 const PAGE_BYTES = 0x10000;
 
-/** Compiled once in each thread, and self-tested once in each thread. */
+/** Compiled and self-tested once in each thread. */
 let compiled: WebAssembly.Module | undefined;
+const bound = new WeakMap<WebAssembly.Memory, Kernels>();
 
 /**
- * Kernels on `memory`, which must be shared, of fixed size, and longer than the tables. Tests and
- * threads may use a small memory of their own. Throws when the kernels disagree with their
- * scalar twins on this machine: then no byte may be trusted to them.
+ * Kernels on `memory`, which must be shared, of fixed size, and longer than its reserved part.
+ * Tests and threads may use a small memory of their own. Throws when the kernels disagree with
+ * their scalar twins on this machine: then no byte may be trusted to them.
  */
 export function loadKernels(memory: WebAssembly.Memory): Kernels {
+  const known = bound.get(memory);
+  if (known !== undefined) return known;
   if (compiled === undefined) {
     const module = new WebAssembly.Module(Buffer.from(KERNELS_WASM_BASE64, 'base64'));
-    // The writing kernels are tested on private memory: scratch in the shared one would race
-    // with the self-test of another thread.
-    const pages = KERNEL_TABLES_END / PAGE_BYTES + 1;
-    const scratch = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    selfTest(bind(module, scratch), KERNEL_TABLES_END);
+    // On private memory: writes to the shared one would race with another thread's self-test.
+    const pages = (ARENA_RESERVED_BYTES + SELF_TEST_BYTES) / PAGE_BYTES;
+    const trial = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    selfTest(bind(module, trial), ARENA_RESERVED_BYTES);
     compiled = module;
   }
-  return bind(compiled, memory);
+  const kernels = bind(compiled, memory);
+  bound.set(memory, kernels);
+  return kernels;
+}
+
+/**
+ * A scratch nobody else has, or 0 when all are taken: then CRCs are right but slower. Claims are
+ * never given back, so threads that are started again and again end without one.
+ */
+function claimScratch(memory: WebAssembly.Memory): number {
+  const claim = Atomics.add(new Int32Array(memory.buffer), SCRATCH_CLAIMS / 4, 1);
+  return claim < SCRATCH_COUNT ? SCRATCH_START + claim * SCRATCH_BYTES : 0;
 }
 
 function bind(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   const bytesMax = memory.buffer.byteLength;
-  assert(bytesMax > KERNEL_TABLES_END, 'the memory is longer than the kernel tables');
+  assert(bytesMax > ARENA_RESERVED_BYTES, 'the memory is longer than its reserved part');
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const raw = instance.exports as unknown as Exports;
   raw.prepareTables();
@@ -97,7 +116,7 @@ function bind(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   };
   const writable = (target: number, length: number): void => {
     readable(target, length);
-    assert(target >= KERNEL_TABLES_END, 'kernels do not write over their tables');
+    assert(target >= ARENA_RESERVED_BYTES, 'kernels write to blocks only');
   };
   const element = (coefficient: number): void => {
     assert((coefficient & 0xff) === coefficient, 'coefficients are elements of GF(2^8)');
@@ -132,13 +151,17 @@ function bind(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
       raw.gfMulAdd(target, source, length, coefficient);
     },
     ...bindHashes(raw, readable, writable),
+    ...bindCrcs(memory, raw, readable),
   };
 }
 
 type Check = (offset: number, length: number) => void;
-type Hashes = Pick<Kernels, 'xxh64' | 'xxh64Blocks' | 'crc32' | 'crc32c' | 'crc64nvme'>;
 
-function bindHashes(raw: Exports, readable: Check, writable: Check): Hashes {
+function bindHashes(
+  raw: Exports,
+  readable: Check,
+  writable: Check,
+): Pick<Kernels, 'xxh64' | 'xxh64Blocks'> {
   return {
     xxh64(source, length) {
       readable(source, length);
@@ -150,17 +173,30 @@ function bindHashes(raw: Exports, readable: Check, writable: Check): Hashes {
       writable(target, Math.ceil(length / blockBytes) * 8);
       raw.xxh64Blocks(source, length, blockBytes, target);
     },
+  };
+}
+
+function bindCrcs(
+  memory: WebAssembly.Memory,
+  raw: Exports,
+  readable: Check,
+): Pick<Kernels, 'crc32' | 'crc32c' | 'crc64nvme'> {
+  // Claimed at the first CRC: most threads never compute one.
+  let claimed: number | undefined;
+  const scratch = (): number => (claimed ??= claimScratch(memory));
+  return {
     crc32(state, source, length) {
       readable(source, length);
-      return raw.crc32(state, source, length) >>> 0;
+      return raw.crc32(state, source, length, scratch()) >>> 0;
     },
     crc32c(state, source, length) {
       readable(source, length);
-      return raw.crc32c(state, source, length) >>> 0;
+      return raw.crc32c(state, source, length, scratch()) >>> 0;
     },
     crc64nvme(state, source, length) {
       readable(source, length);
-      return BigInt.asUintN(64, raw.crc64nvme(BigInt.asIntN(64, state), source, length));
+      const crc = raw.crc64nvme(BigInt.asIntN(64, state), source, length, scratch());
+      return BigInt.asUintN(64, crc);
     },
   };
 }

@@ -22,7 +22,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   chunks: { uses: ['base', 'memory', 'wasm', 'threads'] },
   engine: { uses: ['base', 'memory', 'wasm', 'threads', 'meta', 'chunks'] },
   objects: { uses: ['base', 'wasm', 'meta', 'chunks'], types: ['memory', 'body', 'engine'] },
-  s3: { uses: ['base', 'body', 'objects'], types: ['memory', 'engine', 'chunks', 'meta'] },
+  s3: { uses: ['base', 'body', 'chunks', 'objects'], types: ['memory', 'engine', 'meta'] },
   http: { uses: ['base', 'memory', 'body', 's3'] },
   admin: { uses: ['base'], types: ['s3', 'objects', 'engine', 'chunks', 'meta', 'body'] },
 };
@@ -31,11 +31,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 export const OPEN_FILES: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   objects: {
     // Pure arithmetic on checksums: no memory, no kernel.
-    wasm: ['crc-combine.ts'],
+    wasm: ['crc.ts', 'crc-combine.ts'],
     meta: ['meta-store.ts', 'keyspace.ts', 'records.ts', 'object-codec.ts', 'record-codec.ts'],
     chunks: ['chunk-store.ts'],
     engine: ['engine.ts'],
   },
+  s3: { chunks: ['chunk-store.ts'], engine: ['engine.ts'], meta: ['records.ts'] },
 };
 
 /** Module → the only files (path prefixes from the root) that may name it. */

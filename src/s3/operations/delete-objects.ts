@@ -31,6 +31,8 @@ const TARGET_ELEMENTS: ReadonlySet<string> = new Set([
   'Size',
 ]);
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 function parseTarget(node: XmlNode): Target {
   const values = new Map<string, string>();
   for (const child of node.children) {
@@ -38,7 +40,10 @@ function parseTarget(node: XmlNode): Target {
     values.set(child.name, child.text);
   }
   const key = values.get('Key');
-  if (key === undefined || key === '') throw new S3Error('MalformedXML');
+  // Half a surrogate pair has no UTF-8 and would delete the key that replaces it.
+  if (key === undefined || key === '' || LONE_SURROGATE.test(key)) {
+    throw new S3Error('MalformedXML');
+  }
   return {
     key,
     versionId: values.get('VersionId'),
@@ -79,7 +84,7 @@ function requireDigest(request: S3Request): void {
   for (const name of headers.keys()) {
     if (/^x-amz-checksum-(crc|sha)/.test(name)) return;
   }
-  if (/^x-amz-checksum-/.test(headers.get('x-amz-trailer')?.trim().toLowerCase() ?? '')) return;
+  if (headers.get('x-amz-trailer')?.trim().toLowerCase().startsWith('x-amz-checksum-')) return;
   throw new S3Error('InvalidRequest', {
     message: 'Missing required header for this request: Content-MD5',
   });

@@ -1,6 +1,8 @@
 // The three CRCs of S3, reflected, with all-ones start and final inversion, by slicing: sixteen
 // look-ups fold sixteen bytes, and only the first of them wait for the previous step.
-import { CRC32C_TABLES, CRC32_TABLES, CRC64_TABLES, SLICES } from './layout';
+// Long spans are folded before that, given a scratch (see crc-fold.ts); scratch 0 means none.
+import { fold, foldableBytes, remainderBytes } from './crc-fold';
+import { CRC32, CRC32C, CRC32C_TABLES, CRC32_TABLES, CRC64, CRC64_TABLES, SLICES } from './layout';
 
 const CRC32_POLYNOMIAL: u32 = 0xedb88320;
 const CRC32C_POLYNOMIAL: u32 = 0x82f63b78;
@@ -8,7 +10,7 @@ const CRC64_POLYNOMIAL: u64 = 0x9a6c9329ac4bc9b5;
 
 // Stores final values only: other threads may be reading the same constants meanwhile.
 function prepare<T>(tables: usize, polynomial: T): void {
-  const stride = <usize>(256 * sizeof<T>());
+  const stride: usize = 256 * sizeof<T>();
   for (let byte: u32 = 0; byte < 256; byte += 1) {
     let entry = <T>byte;
     for (let bit: u32 = 0; bit < 8; bit += 1) {
@@ -18,7 +20,7 @@ function prepare<T>(tables: usize, polynomial: T): void {
   }
   for (let slice: u32 = 1; slice < SLICES; slice += 1) {
     for (let byte: u32 = 0; byte < 256; byte += 1) {
-      const at = tables + slice * stride + <usize>byte * sizeof<T>();
+      const at = tables + <usize>slice * stride + <usize>byte * sizeof<T>();
       const before = load<T>(at - stride);
       store<T>(at, (before >> 8) ^ load<T>(tables + <usize>(before & 0xff) * sizeof<T>()));
     }
@@ -62,11 +64,8 @@ function fold64(word: u64, base: usize): u64 {
   );
 }
 
-// @ts-ignore: decorator
-@inline
-function update32(tables: usize, state: u32, source: usize, length: usize): u32 {
+function sliced32(tables: usize, crc: u32, source: usize, length: usize): u32 {
   const end = source + length;
-  let crc = ~state;
   while (end - source >= 16) {
     const first = load<u64>(source) ^ <u64>crc;
     const second = load<u64>(source, 8);
@@ -77,20 +76,11 @@ function update32(tables: usize, state: u32, source: usize, length: usize): u32 
     crc = (crc >> 8) ^ load<u32>(tables + (((crc ^ <u32>load<u8>(source)) & 0xff) << 2));
     source += 1;
   }
-  return ~crc;
+  return crc;
 }
 
-export function crc32(state: u32, source: usize, length: usize): u32 {
-  return update32(CRC32_TABLES, state, source, length);
-}
-
-export function crc32c(state: u32, source: usize, length: usize): u32 {
-  return update32(CRC32C_TABLES, state, source, length);
-}
-
-export function crc64nvme(state: u64, source: usize, length: usize): u64 {
+function sliced64(crc: u64, source: usize, length: usize): u64 {
   const end = source + length;
-  let crc = ~state;
   while (end - source >= 16) {
     const first = load<u64>(source) ^ crc;
     const second = load<u64>(source, 8);
@@ -102,5 +92,29 @@ export function crc64nvme(state: u64, source: usize, length: usize): u64 {
     crc = (crc >> 8) ^ load<u64>(CRC64_TABLES + (index << 3));
     source += 1;
   }
-  return ~crc;
+  return crc;
+}
+
+export function crc32(state: u32, source: usize, length: usize, scratch: usize): u32 {
+  if (scratch == 0 || length < foldableBytes(CRC32)) {
+    return ~sliced32(CRC32_TABLES, ~state, source, length);
+  }
+  const rest = fold(CRC32, <u64>~state, source, length, scratch);
+  return ~sliced32(CRC32_TABLES, 0, rest, remainderBytes(CRC32, length));
+}
+
+export function crc32c(state: u32, source: usize, length: usize, scratch: usize): u32 {
+  if (scratch == 0 || length < foldableBytes(CRC32C)) {
+    return ~sliced32(CRC32C_TABLES, ~state, source, length);
+  }
+  const rest = fold(CRC32C, <u64>~state, source, length, scratch);
+  return ~sliced32(CRC32C_TABLES, 0, rest, remainderBytes(CRC32C, length));
+}
+
+export function crc64nvme(state: u64, source: usize, length: usize, scratch: usize): u64 {
+  if (scratch == 0 || length < foldableBytes(CRC64)) {
+    return ~sliced64(~state, source, length);
+  }
+  const rest = fold(CRC64, ~state, source, length, scratch);
+  return ~sliced64(0, rest, remainderBytes(CRC64, length));
 }

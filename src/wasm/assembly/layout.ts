@@ -1,5 +1,5 @@
-// Addresses of the kernel tables. They stand below the first arena block and hold constants
-// only; `KERNEL_TABLES_END` in kernels.ts is the end. The module has no data segments: those
+// Where the kernels keep things below the first arena block. The tables hold constants only: any
+// thread may write them again, for it writes the same. The module has no data segments: those
 // would be written again, zeroes first, by every instance on the shared memory.
 
 /** 256 coefficients of 32 bytes: products with the 16 low, then with the 16 high nibbles. */
@@ -11,3 +11,11 @@ export const CRC64_TABLES: usize = 0x20000;
 
 /** How many bytes the slicing tables take in one step. */
 export const SLICES: u32 = 16;
+
+/** Scratch of one thread, handed out by kernels.ts, which repeats the number. */
+export const SCRATCH_BYTES: u32 = 0x8000;
+
+/** The CRCs, as constants that choose code at compile time. */
+export const CRC32: u32 = 0;
+export const CRC32C: u32 = 1;
+export const CRC64: u32 = 2;

@@ -33,7 +33,7 @@ describe('arena', () => {
 
   it('serves waiters in order, a large grant before a small one that came later', async () => {
     const arena = arenaOf(8);
-    const held = await arena.acquireMany(5, 'ingest');
+    const held = await arena.acquireMany(4, 'ingest');
     const order: string[] = [];
     const large = arena.acquireMany(3, 'ingest').then((blocks) => {
       order.push('large');
@@ -52,7 +52,7 @@ describe('arena', () => {
   });
 
   it('keeps a share free for the other purposes', async () => {
-    const arena = arenaOf(8);
+    const arena = arenaOf(16);
     const ingest = await arena.acquireMany(arena.maxFor('ingest'), 'ingest');
     expect(arena.tryAcquire('ingest')).toBeUndefined();
     const read = arena.tryAcquire('read');
@@ -60,14 +60,14 @@ describe('arena', () => {
     expect(read).toBeDefined();
     expect(parity).toBeDefined();
     for (const block of [...ingest, read, parity]) block?.release();
-    expect(arena.freeCount).toBe(8);
+    expect(arena.freeCount).toBe(16);
   });
 
   it('an aborted waiter holds nothing and lets the next one through', async () => {
     const arena = arenaOf(8);
-    const held = await arena.acquireMany(4, 'ingest');
+    const held = await arena.acquireMany(2, 'ingest');
     const controller = new AbortController();
-    const aborted = arena.acquireMany(5, 'ingest', controller.signal);
+    const aborted = arena.acquireMany(3, 'ingest', controller.signal);
     const next = arena.acquire('ingest');
     controller.abort(new Error('client gone'));
     await expect(aborted).rejects.toThrow('client gone');

@@ -24,7 +24,7 @@ const key = fc.oneof(
     .map(([first, count, last]) => first.repeat(count) + last),
 );
 const id = fc
-  .array(fc.constantFrom(...'0123456789abcdef'), { minLength: 32, maxLength: 32 })
+  .array(fc.constantFrom(...'0123456789abcdef'.split('')), { minLength: 32, maxLength: 32 })
   .map((digits) => digits.join(''));
 const ZERO = '0'.repeat(32);
 

@@ -32,7 +32,8 @@ const CHILD = `
       const number = next++;
       const key = Buffer.from(String(number));
       const checks = [{ key, rev: 'absent' }];
-      const writes = [{ kind: 'put', key, value }, { kind: 'put', key: Buffer.from('last'), value: key }];
+      const last = { kind: 'put', key: Buffer.from('last'), value: key };
+      const writes = [{ kind: 'put', key, value }, last];
       const result = await store.commit({ partition: 'o/partition/0', checks, writes });
       if (result !== 'committed') throw new Error(result);
       writeSync(1, number + '\\n');

@@ -1,0 +1,11 @@
+/** Chooses the decoder that a plan asks for: the only place that knows both. */
+import { AwsChunkedDecoder } from './aws-chunked.ts';
+import type { BodyPlan } from './body.ts';
+import { IdentityDecoder, type Decoder, type FrameSink } from './framing.ts';
+
+export function openDecoder(plan: BodyPlan, sink: FrameSink): Decoder {
+  const { payloadLength, hasTrailer } = plan;
+  if (plan.framing === 'identity') return new IdentityDecoder(payloadLength, sink);
+  const signed = plan.signer !== undefined;
+  return new AwsChunkedDecoder({ payloadLength, hasTrailer, signed }, sink);
+}

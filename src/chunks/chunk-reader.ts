@@ -1,0 +1,202 @@
+/**
+ * Reads a range of one chunk: cuts it into pieces of at most one block, keeps a few of them on
+ * their way ahead of the consumer, and rebuilds a piece from other columns when its own column
+ * is missing or damaged. Bytes are verified by the datanode before they are yielded.
+ */
+import { assert } from '../base/assert.ts';
+import type { Log } from '../base/log.ts';
+import { StoreError } from '../base/store-error.ts';
+import type { Arena, Block } from '../memory/arena.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import type { Codec } from './codec.ts';
+import type { ByteRange, ChunkRef } from './chunk-store.ts';
+import { type Datanode, DatanodeError } from './datanode.ts';
+import type { ShardPlace } from './datanode-protocol.ts';
+import { CHECK_BLOCK, columnLength, packedCellBytes, roundUp } from './shard-format.ts';
+
+/** Pieces read ahead of the consumer. */
+const WINDOW = 4;
+
+export interface ReadCounters {
+  degradedReads: number;
+  corruptShards: number;
+  missingShards: number;
+}
+
+export interface ChunkReaderOptions {
+  readonly ref: ChunkRef;
+  readonly codec: Codec;
+  readonly kernels: Kernels;
+  readonly arena: Arena;
+  readonly datanodeOf: (node: number) => Datanode | undefined;
+  readonly counters: ReadCounters;
+  readonly log: Log;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Part of one column: `at` and `length` are in whole checksum blocks but for the column's end. */
+interface Piece {
+  readonly column: number;
+  readonly at: number;
+  readonly length: number;
+  /** What of it was asked for. */
+  readonly start: number;
+  readonly wanted: number;
+}
+
+export class ChunkReader {
+  readonly #options: ChunkReaderOptions;
+  readonly #cellBytes: number;
+  /** Columns that failed once in this read: not asked again. */
+  readonly #lost = new Set<number>();
+
+  constructor(options: ChunkReaderOptions) {
+    const { ref, codec } = options;
+    this.#options = options;
+    this.#cellBytes =
+      ref.packed === undefined ? codec.cellBytes : packedCellBytes(ref.layout, ref.length);
+  }
+
+  async *blocks(range: ByteRange): AsyncGenerator<Block> {
+    assert(range.offset + range.length <= this.#options.ref.length, 'the range is in the chunk');
+    const { arena, signal } = this.#options;
+    const pieces = this.#pieces(range);
+    const ahead: Promise<Block>[] = [];
+    try {
+      for (let next = 0; next < pieces.length || ahead.length > 0; ) {
+        const piece = pieces[next];
+        if (piece !== undefined && ahead.length < WINDOW) {
+          // Waits for a block only when nothing is at hand that the consumer could have.
+          const target =
+            arena.tryAcquire('read') ??
+            (ahead.length === 0 ? await arena.acquire('read', signal) : undefined);
+          if (target !== undefined) {
+            const reading = this.#read(piece, target);
+            reading.catch(() => undefined);
+            ahead.push(reading);
+            next += 1;
+            continue;
+          }
+        }
+        const first = ahead.shift();
+        assert(first !== undefined, 'a piece is on its way');
+        yield await first;
+      }
+    } finally {
+      for (const late of await Promise.allSettled(ahead)) {
+        if (late.status === 'fulfilled') late.value.release();
+      }
+    }
+  }
+
+  #pieces(range: ByteRange): Piece[] {
+    const { codec, arena, ref } = this.#options;
+    const cell = this.#cellBytes;
+    const pieces: Piece[] = [];
+    const end = range.offset + range.length;
+    for (let offset = range.offset; offset < end; ) {
+      const stripe = Math.floor(offset / (codec.dataColumns * cell));
+      const within = offset - stripe * codec.dataColumns * cell;
+      const column = Math.floor(within / cell);
+      const inCell = within - column * cell;
+      const blockStart = inCell - (inCell % arena.blockBytes);
+      const blockEnd = Math.min(blockStart + arena.blockBytes, cell);
+      const wanted = Math.min(blockEnd - inCell, end - offset);
+      const shardAt = stripe * cell + inCell;
+      // A cell of a packed chunk need not end on a checksum block; its column ends there.
+      const at = shardAt - (inCell % CHECK_BLOCK);
+      const columnEnd = columnLength(ref.layout, cell, ref.length, column);
+      const last = shardAt + wanted;
+      const over = (last - at) % CHECK_BLOCK;
+      const length = Math.min(over === 0 ? last - at : last - at + CHECK_BLOCK - over, columnEnd - at);
+      pieces.push({ column, at, length, start: shardAt - at, wanted });
+      offset += wanted;
+    }
+    return pieces;
+  }
+
+  /** Takes over `target`: it is returned with the window set, or released. */
+  async #read(piece: Piece, target: Block): Promise<Block> {
+    try {
+      const failure = this.#lost.has(piece.column)
+        ? true
+        : await this.#readColumn(piece.column, piece.at, piece.length, target.base);
+      if (failure) await this.#rebuild(piece, target);
+      target.setWindow(piece.start, piece.wanted);
+      return target;
+    } catch (error) {
+      target.release();
+      throw error;
+    }
+  }
+
+  /** True when the column failed: counted and logged, once a read. */
+  async #readColumn(column: number, at: number, length: number, target: number): Promise<boolean> {
+    const { ref, datanodeOf, counters, log } = this.#options;
+    const node = ref.nodes[column] ?? -1;
+    const packed = ref.packed?.[column];
+    const place: ShardPlace =
+      packed === undefined
+        ? { shard: `${ref.id}.${column}` }
+        : { volume: packed[0], offset: packed[1] };
+    const dataLength = columnLength(ref.layout, this.#cellBytes, ref.length, column);
+    const datanode = datanodeOf(node);
+    try {
+      if (datanode === undefined) throw new DatanodeError('missing', `no datanode ${node}`);
+      await datanode.request({
+        kind: 'read',
+        place,
+        chunk: ref.id,
+        column,
+        dataLength,
+        at,
+        length,
+        target,
+      });
+      return false;
+    } catch (error) {
+      if (!(error instanceof DatanodeError)) throw error;
+      if (!this.#lost.has(column)) {
+        this.#lost.add(column);
+        if (error.failure === 'corrupt') counters.corruptShards += 1;
+        else counters.missingShards += 1;
+        log.warn(
+          { chunk: ref.id, column, node, failure: error.failure, reason: error.message },
+          'shard unreadable, rebuilding from the others',
+        );
+      }
+      return true;
+    }
+  }
+
+  async #rebuild(piece: Piece, target: Block): Promise<void> {
+    const { ref, codec, arena, kernels, counters, signal } = this.#options;
+    counters.degradedReads += 1;
+    const total = codec.dataColumns + codec.parityColumns;
+    const inputs = await arena.acquireMany(codec.dataColumns, 'scratch', signal);
+    try {
+      const present = new Map<number, number>();
+      const free = [...inputs];
+      for (let column = 0; column < total && present.size < codec.dataColumns; column += 1) {
+        if (column === piece.column || this.#lost.has(column)) continue;
+        const input = free[0];
+        assert(input !== undefined, 'an input block for each column needed');
+        const end = columnLength(ref.layout, this.#cellBytes, ref.length, column);
+        // Whole checksum blocks of this column, which may be longer than the lost one.
+        const length = Math.min(Math.max(end - piece.at, 0), roundUp(piece.length, CHECK_BLOCK));
+        // Past its end a data column counts as zeroes: that is how parity was computed.
+        kernels.zero(input.base + length, Math.max(piece.length - length, 0));
+        const failed = length > 0 && (await this.#readColumn(column, piece.at, length, input.base));
+        if (failed) continue;
+        free.shift();
+        present.set(column, input.base);
+      }
+      if (present.size < codec.dataColumns) {
+        throw new StoreError('corrupt', `chunk ${ref.id}: too few shards are left to rebuild it`);
+      }
+      codec.repair(present, new Map([[piece.column, target.base]]), piece.length);
+    } finally {
+      for (const block of inputs) block.release();
+    }
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Who owns which bytes. A hold refers to a slice of an immutable blob; a blob without sharing
+ * rows belongs to the one owner that any row names, a shared blob to the owners its rows name.
+ *
+ * Invariants: the first share makes both owners explicit, and sharing rows never all vanish before
+ * the blob is destroyed, so dropping a hold twice is harmless. Bytes go before the row that says
+ * they must: a crash anywhere repeats work and loses nothing. Whoever shares holds a lease on the
+ * source since it read the source's row, so the source cannot be dropped meanwhile.
+ */
+import { assert } from '../base/assert.ts';
+import { StoreError } from '../base/store-error.ts';
+import type { ByteRange, ChunkRef } from '../chunks/chunk-store.ts';
+import { blobPartition, pageKey, SHARING_PREFIX, sharingKey } from '../meta/keyspace.ts';
+import type { Partition, Row, Write } from '../meta/meta-store.ts';
+import { encodeBlobPages, encodeSharing } from '../meta/record-codec.ts';
+import type { CompositeBlob, Hold, SegmentRecord, StoredData } from '../meta/records.ts';
+import type { Context } from './context.ts';
+import {
+  chunkRefOf,
+  depthOf,
+  findPage,
+  isComposite,
+  leavesOf,
+  lengthOf,
+  narrowed,
+} from './slices.ts';
+
+/** Composites of composites of …: beyond it a copy refers to the leaves themselves. */
+export const DEPTH_MAX = 4;
+
+/** Pages written or deleted in one commit: about 2 MiB. */
+const PAGES_PER_COMMIT = 32;
+/** Segments encoded at a stretch on this thread: a few milliseconds. */
+const SEGMENTS_PER_TURN = 1000;
+const DROP_TRIES = 20;
+const FLATTEN_AT_ONCE = 32;
+
+export class Blobs {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Keeps what `data` refers to from being reclaimed while `work` runs. */
+  async leased<Result>(data: StoredData, work: () => Promise<Result>): Promise<Result> {
+    if (data.kind === 'inline') return await work();
+    const { leases } = this.#context;
+    leases.acquire(data.hold.blob.id);
+    try {
+      return await work();
+    } finally {
+      leases.release(data.hold.blob.id);
+    }
+  }
+
+  /** A second reference to the whole of `data`, owned by `ownerId`. Durable when it resolves. */
+  async clone(data: StoredData, ownerId: string): Promise<StoredData> {
+    return await this.#share(data, ownerId);
+  }
+
+  /** A reference to a range of `data`, as shallow as can be. Durable when it resolves. */
+  async cloneRange(data: StoredData, range: ByteRange, ownerId: string): Promise<StoredData> {
+    const { meta } = this.#context;
+    const narrow = narrowed(meta, data, range);
+    // The part becomes a segment of a composite, which is one deeper than the part.
+    if (depthOf(narrow) < DEPTH_MAX) return await this.#share(narrow, ownerId);
+    const blob = await this.#flattened(narrow);
+    return { kind: 'hold', hold: { ownerId, blob, offset: 0, length: blob.size } };
+  }
+
+  async #share(data: StoredData, ownerId: string): Promise<StoredData> {
+    if (data.kind === 'inline') return { kind: 'inline', bytes: data.bytes.slice() };
+    const { clock, meta, touched } = this.#context;
+    const { hold } = data;
+    assert(hold.ownerId !== ownerId, 'a blob is shared with another owner');
+    const shared: StoredData = { kind: 'hold', hold: { ...hold, ownerId } };
+    touched.note(data);
+    touched.note(shared);
+    const createdMs = clock.now();
+    const row = (owner: string): Write => ({
+      kind: 'put',
+      key: sharingKey(owner),
+      value: encodeSharing({ ownerId: owner, createdMs }),
+    });
+    const writes = [row(hold.ownerId), row(ownerId)];
+    await meta.commit({ partition: blobPartition(hold.blob.id), checks: [], writes });
+    return shared;
+  }
+
+  /** The same bytes as one composite of depth 1 that shares every leaf. */
+  async #flattened(data: StoredData): Promise<CompositeBlob> {
+    const leaves = [...leavesOf(this.#context.meta, data, { offset: 0, length: lengthOf(data) })];
+    const segments: SegmentRecord[] = [];
+    try {
+      for (let from = 0; from < leaves.length; from += FLATTEN_AT_ONCE) {
+        const some = leaves.slice(from, from + FLATTEN_AT_ONCE);
+        const shared = await Promise.all(
+          some.map((leaf) => this.#share(leaf, this.#context.newId())),
+        );
+        for (const leaf of shared) {
+          const part = { number: segments.length + 1, size: lengthOf(leaf), etag: '' };
+          segments.push({ data: leaf, part });
+        }
+      }
+      return await this.join(segments);
+    } catch (error) {
+      for (const segment of segments) await this.dropQuietly(segment.data);
+      throw error;
+    }
+  }
+
+  /** Writes the pages of a new composite blob. It owns its segments once a row refers to it. */
+  async join(segments: readonly SegmentRecord[]): Promise<CompositeBlob> {
+    const { meta, touched } = this.#context;
+    const id = this.#context.newId();
+    const partition = blobPartition(id);
+    const starts: number[] = [];
+    let writes: Write[] = [];
+    let size = 0;
+    let depth = 0;
+    for (let from = 0; from < segments.length; from += SEGMENTS_PER_TURN) {
+      const some = segments.slice(from, from + SEGMENTS_PER_TURN);
+      let at = 0;
+      for (const page of encodeBlobPages(some)) {
+        writes.push({ kind: 'put', key: pageKey(starts.length), value: page.value });
+        starts.push(size);
+        for (const { data } of some.slice(at, at + page.segmentCount)) {
+          touched.note(data);
+          size += lengthOf(data);
+          depth = Math.max(depth, depthOf(data));
+        }
+        at += page.segmentCount;
+        if (writes.length < PAGES_PER_COMMIT) continue;
+        await meta.commit({ partition, checks: [], writes });
+        writes = [];
+      }
+      await nextTurn();
+    }
+    if (writes.length > 0) await meta.commit({ partition, checks: [], writes });
+    return { id, size, pages: starts.length, starts, depth: depth + 1 };
+  }
+
+  /** Undoes `join`: removes the pages and leaves the segments to whoever owned them before. */
+  async unjoin(blob: CompositeBlob): Promise<void> {
+    for (let from = 0; from < blob.pages; from += PAGES_PER_COMMIT) {
+      const count = Math.min(PAGES_PER_COMMIT, blob.pages - from);
+      const writes = Array.from({ length: count }, (_, index): Write => ({
+        kind: 'delete',
+        key: pageKey(from + index),
+      }));
+      await this.#context.meta.commit({ partition: blobPartition(blob.id), checks: [], writes });
+    }
+  }
+
+  /** Drops a reference that no row names. What fails is left to the orphan scrub. */
+  async dropQuietly(data: StoredData): Promise<void> {
+    if (data.kind === 'inline') return;
+    try {
+      await this.drop(data.hold);
+    } catch (error) {
+      const fields = { err: error, blob: data.hold.blob.id };
+      this.#context.log.warn(fields, 'could not drop an unused reference, left to the scrub');
+    }
+  }
+
+  /**
+   * Gives up a hold; the last one destroys the blob. Idempotent and safe to repeat after a crash
+   * at any step. With `doomed`, chunks that only this hold referred to are added to it instead of
+   * being deleted: the caller deletes them before it forgets the hold.
+   */
+  async drop(hold: Hold, doomed?: ChunkRef[]): Promise<void> {
+    const { meta } = this.#context;
+    const partition = blobPartition(hold.blob.id);
+    const key = sharingKey(hold.ownerId);
+    for (let tries = 0; tries < DROP_TRIES; tries += 1) {
+      const { rows } = meta.scan(partition, { prefix: SHARING_PREFIX, limit: 2 });
+      const own = meta.get(partition, key);
+      const other = rows.find((row) => Buffer.compare(row.key, key) !== 0);
+      if (other === undefined) {
+        await this.#destroy(hold, own === undefined ? doomed : undefined);
+        if (own !== undefined) await this.#deleteRows(partition, [own]);
+        return;
+      }
+      if (own === undefined) return;
+      // The other owner's row is proof that this one is not the last: two that drop at once
+      // must not both believe in each other.
+      const checks = [{ key: other.key, rev: other.rev }];
+      const writes: Write[] = [{ kind: 'delete', key }];
+      if ((await meta.commit({ partition, checks, writes })) === 'committed') return;
+    }
+    throw new StoreError('unavailable', `too many owners change blob ${hold.blob.id}`);
+  }
+
+  async #destroy(hold: Hold, doomed: ChunkRef[] | undefined): Promise<void> {
+    const { blob } = hold;
+    if (isComposite(blob)) {
+      await this.#destroyPages(blob);
+      return;
+    }
+    const refs = blob.chunks.map(chunkRefOf);
+    if (doomed === undefined) await this.#context.chunks.delete(refs);
+    else doomed.push(...refs);
+  }
+
+  async #destroyPages(blob: CompositeBlob): Promise<void> {
+    const { chunks, meta } = this.#context;
+    const partition = blobPartition(blob.id);
+    for (let number = 0; number < blob.pages; number += 1) {
+      const page = findPage(meta, blob.id, number);
+      if (page === undefined) continue;
+      const doomed: ChunkRef[] = [];
+      for (const { data } of page.segments) {
+        if (data.kind === 'hold') await this.drop(data.hold, doomed);
+      }
+      if (doomed.length > 0) await chunks.delete(doomed);
+      const writes: Write[] = [{ kind: 'delete', key: pageKey(number) }];
+      await meta.commit({ partition, checks: [], writes });
+    }
+  }
+
+  async #deleteRows(partition: Partition, rows: readonly Row[]): Promise<void> {
+    const writes = rows.map(({ key }): Write => ({ kind: 'delete', key }));
+    await this.#context.meta.commit({ partition, checks: [], writes });
+  }
+}
+
+/** Lets requests run between two stretches of work. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

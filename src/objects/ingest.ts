@@ -1,0 +1,156 @@
+/**
+ * From a body to stored data: inline bytes, or chunks of a new leaf blob, written while the body
+ * arrives. Nothing is visible yet: the caller commits a row that refers to the data, or discards.
+ *
+ * Invariant: when `store` rejects, every chunk it had begun or sealed is gone again (or noted in
+ * the log and left to the orphan scrub); when it resolves, body and chunks are verified and durable.
+ */
+import { assert } from '../base/assert.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Body, Payload } from '../body/body.ts';
+import type { ChunkRef, ChunkWriter, Replication } from '../chunks/chunk-store.ts';
+import type { StoredData } from '../meta/records.ts';
+import type { Context } from './context.ts';
+import { chunkRefOf } from './slices.ts';
+
+/** Chunks that a row embeds at most; 5 GiB are 22 chunks. */
+const CHUNKS_MAX = 32;
+
+export interface Stored {
+  readonly data: StoredData;
+  readonly payload: Payload;
+}
+
+export class Ingest {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  async store(
+    body: Body,
+    replication: Replication,
+    ownerId: string,
+    signal: AbortSignal,
+  ): Promise<Stored> {
+    const size = body.plan.payloadLength;
+    if (size <= LIMITS.inlineBytes) {
+      const bytes = await body.bytes(LIMITS.inlineBytes);
+      return { data: { kind: 'inline', bytes }, payload: await body.settled };
+    }
+    const run = new ChunkRun(this.#context, replication, size, signal);
+    try {
+      await run.write(body);
+      const sealing = run.seal();
+      // Hashing and writing end at about the same time; each may fail first.
+      const [settled, sealed] = await Promise.allSettled([body.settled, sealing]);
+      if (settled.status === 'rejected') throw settled.reason;
+      if (sealed.status === 'rejected') throw sealed.reason;
+      assert(settled.value.size === size, 'a settled body is as long as it said');
+      const blob = { id: this.#context.newId(), size, chunks: sealed.value };
+      const hold = { ownerId, blob, offset: 0, length: size };
+      return { data: { kind: 'hold', hold }, payload: settled.value };
+    } catch (error) {
+      await run.discard();
+      throw error;
+    }
+  }
+
+  /** Removes stored data that no row ever referred to. */
+  async discard(data: StoredData): Promise<void> {
+    if (data.kind === 'inline' || !('chunks' in data.hold.blob)) return;
+    await deleteQuietly(this.#context, data.hold.blob.chunks.map(chunkRefOf));
+  }
+}
+
+/** The chunks of one body, one after the other: one is sealed while the next is written. */
+class ChunkRun {
+  readonly #context: Context;
+  readonly #replication: Replication;
+  readonly #signal: AbortSignal;
+  readonly #chunkBytes: number;
+  #left: number;
+  #writer: ChunkWriter | undefined;
+  /** Bytes that the writer still expects. */
+  #writerLeft = 0;
+  #sealing: Promise<void> = Promise.resolve();
+  readonly #sealed: ChunkRef[] = [];
+
+  constructor(context: Context, replication: Replication, size: number, signal: AbortSignal) {
+    this.#context = context;
+    this.#replication = replication;
+    this.#signal = signal;
+    this.#chunkBytes = Math.min(LIMITS.chunkBytes, context.chunks.chunkBytesMax);
+    this.#left = size;
+    assert(this.#chunkBytes % LIMITS.blockBytes === 0, 'chunks hold whole blocks');
+    assert(size <= CHUNKS_MAX * this.#chunkBytes, 'a body fits the chunks that a row embeds');
+  }
+
+  async write(body: Body): Promise<void> {
+    // A writer waits for parity blocks: it is opened before a block of the body is in hand.
+    await this.#open();
+    for await (const block of body.blocks()) {
+      const { length } = block;
+      if (this.#writer === undefined || length > this.#writerLeft || this.#signal.aborted) {
+        block.release();
+        this.#signal.throwIfAborted();
+        assert(false, 'a body is not longer than it said');
+      }
+      this.#writerLeft -= length;
+      this.#left -= length;
+      await this.#writer.write(block);
+      if (this.#writerLeft > 0) continue;
+      await this.#startSeal();
+      if (this.#left > 0) await this.#open();
+    }
+  }
+
+  /** All chunks, durable. Only after a complete body. */
+  async seal(): Promise<readonly ChunkRef[]> {
+    assert(this.#left === 0 && this.#writer === undefined, 'every byte was written');
+    await this.#sealing;
+    return this.#sealed;
+  }
+
+  async discard(): Promise<void> {
+    await this.#writer?.abort();
+    await this.#sealing.catch(() => {});
+    await deleteQuietly(this.#context, this.#sealed);
+  }
+
+  async #open(): Promise<void> {
+    this.#writerLeft = Math.min(this.#left, this.#chunkBytes);
+    const { chunks } = this.#context;
+    this.#writer = await chunks.create(this.#replication, this.#writerLeft, this.#signal);
+  }
+
+  async #startSeal(): Promise<void> {
+    const writer = this.#writer;
+    assert(writer !== undefined, 'a writer is open');
+    await this.#sealing;
+    this.#writer = undefined;
+    this.#sealing = this.#sealOne(writer);
+    // Awaited later; until then a failure must not count as unhandled.
+    this.#sealing.catch(() => {});
+  }
+
+  async #sealOne(writer: ChunkWriter): Promise<void> {
+    try {
+      this.#sealed.push(await writer.seal());
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+}
+
+async function deleteQuietly(context: Context, refs: readonly ChunkRef[]): Promise<void> {
+  if (refs.length === 0) return;
+  try {
+    await context.chunks.delete(refs);
+  } catch (error) {
+    const fields = { err: error, chunks: refs.map(({ id }) => id) };
+    context.log.warn(fields, 'could not delete unused chunks, left to the scrub');
+  }
+}

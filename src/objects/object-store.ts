@@ -1,0 +1,174 @@
+/**
+ * Opens the room: puts its parts together behind the contract and runs maintenance by timers. Also
+ * the place to read what an `ObjectStore` is made of.
+ *
+ * Opening ends interrupted bucket deletions before the first request; reclaim rows and orphans of
+ * earlier processes are worked off in the background.
+ */
+import { S3Error } from '../base/s3-error.ts';
+import { decodeUploadKey, uploadScan } from '../meta/keyspace.ts';
+import type { Row } from '../meta/meta-store.ts';
+import { decodeUpload } from '../meta/record-codec.ts';
+import { Blobs, nextTurn } from './blobs.ts';
+import { Buckets } from './buckets.ts';
+import { Completion } from './completion.ts';
+import { Context } from './context.ts';
+import type { ObjectsOptions } from './context.ts';
+import type { Maintenance, ObjectStore } from './contract.ts';
+import { IndexRows } from './index-rows.ts';
+import { Ingest } from './ingest.ts';
+import { Listings } from './listing.ts';
+import { Objects } from './objects.ts';
+import { OrphanScrub } from './orphan-scrub.ts';
+import { Reclaimer } from './reclaim.ts';
+import { Uploads } from './uploads.ts';
+
+const RECLAIM_TICK_MS_MIN = 50;
+const RECLAIM_TICK_MS_MAX = 1000;
+const STALE_UPLOADS_TICK_MS = 3_600_000;
+const ROWS_AT_ONCE = 100;
+
+export async function openObjects(options: ObjectsOptions): Promise<ObjectStore & Maintenance> {
+  const context = new Context(options);
+  const buckets = new Buckets(context);
+  const rows = new IndexRows(context, buckets);
+  const blobs = new Blobs(context);
+  const parts = { context, buckets, rows, blobs, ingest: new Ingest(context) };
+  const objects = new Objects(parts);
+  const uploads = new Uploads(parts, objects);
+  const completion = new Completion(parts, uploads);
+  const listings = new Listings(context, buckets);
+  const reclaimer = new Reclaimer(context, buckets, blobs);
+  const scrub = new OrphanScrub(context, buckets);
+
+  buckets.onRetired = (bucketId) => reclaimer.retire(bucketId);
+  rows.onReclaim = (partition, dueMs) => reclaimer.note(partition, dueMs);
+  await buckets.load();
+  reclaimer.load();
+
+  const maintenance: Maintenance = {
+    runReclaim: (nowMs) => reclaimer.run(nowMs),
+    abortStaleUploads: (nowMs) => abortStaleUploads(context, buckets, uploads, nowMs),
+    scrubOrphans: () => scrub.run(),
+    stats: () => ({ backlog: reclaimer.backlog(), leases: context.leases.size }),
+  };
+  const timers = options.timers === false ? undefined : startTimers(context, maintenance, reclaimer);
+
+  return {
+    createBucket: (create) => buckets.create(create),
+    bucket: (name) => buckets.find(name).view,
+    deleteBucket: (name) => buckets.delete(name),
+    listBuckets: (list) => buckets.list(list),
+
+    put: (put, body) => objects.put(put, body),
+    read: (bucket, key, read) => objects.read(bucket, key, read),
+    copy: (copy) => objects.copy(copy),
+    delete: (bucket, key, del) => objects.delete(bucket, key, del),
+    tags: (bucket, key) => objects.tags(bucket, key),
+    setTags: (bucket, key, tags) => objects.setTags(bucket, key, tags),
+
+    list: (bucket, list) => listings.list(bucket, list),
+
+    createUpload: (create) => uploads.create(create),
+    upload: (address) => uploads.upload(address),
+    putPart: (address, number, body, signal) => uploads.putPart(address, number, body, signal),
+    copyPart: (address, number, source, range) => uploads.copyPart(address, number, source, range),
+    // A client that went away may ask again: what was begun is ended.
+    completeUpload: (complete) => completion.complete(complete),
+    abortUpload: (address) => uploads.abort(address),
+    listParts: (address, list) => uploads.listParts(address, list),
+    listUploads: (bucket, list) => listings.listUploads(bucket, list),
+
+    ...maintenance,
+    close: async () => {
+      context.stopped = true;
+      await timers?.stop();
+      await reclaimer.settle();
+    },
+  };
+}
+
+/** Uploads that nobody completed for longer than the limit are aborted as a client would. */
+async function abortStaleUploads(
+  context: Context,
+  buckets: Buckets,
+  uploads: Uploads,
+  nowMs: number,
+): Promise<number> {
+  let count = 0;
+  const abort = async (bucket: string, row: Row): Promise<void> => {
+    if (decodeUpload(row.value).initiatedMs + context.uploadMsMax > nowMs) return;
+    const { key, uploadId } = decodeUploadKey(row.key);
+    try {
+      await uploads.abort({ bucket, key, uploadId });
+      count += 1;
+    } catch (error) {
+      // It ended meanwhile, or its bucket did.
+      if (!(error instanceof S3Error)) throw error;
+    }
+  };
+  for (const { view, partitions } of [...buckets.all()]) {
+    for (const partition of partitions) {
+      let after: Uint8Array | undefined;
+      for (let more = true; more && !context.stopped; await nextTurn()) {
+        const { prefix } = uploadScan('');
+        const page = context.meta.scan(partition, { prefix, after, limit: ROWS_AT_ONCE });
+        for (const row of page.rows) await abort(view.name, row);
+        after = page.rows.at(-1)?.key;
+        more = page.more;
+      }
+    }
+  }
+  return count;
+}
+
+interface Timers {
+  stop(): Promise<void>;
+}
+
+function startTimers(context: Context, maintenance: Maintenance, reclaimer: Reclaimer): Timers {
+  const { clock, graceMs, log } = context;
+  const running = new Set<Promise<void>>();
+  const guarded = (what: string, work: () => Promise<unknown>): void => {
+    const run = (async () => {
+      try {
+        await work();
+      } catch (error) {
+        if (!context.stopped) log.error({ err: error }, `${what} failed, to be tried again`);
+      }
+    })();
+    running.add(run);
+    void run.then(() => running.delete(run));
+  };
+  const tickMs = Math.min(Math.max(graceMs / 4, RECLAIM_TICK_MS_MIN), RECLAIM_TICK_MS_MAX);
+  let reclaiming = false;
+  const reclaim = setInterval(() => {
+    const nowMs = clock.now();
+    if (reclaiming || !reclaimer.isDue(nowMs)) return;
+    reclaiming = true;
+    guarded('reclaiming', () =>
+      maintenance.runReclaim(nowMs).finally(() => {
+        reclaiming = false;
+      }),
+    );
+  }, tickMs);
+  const abortStale = (): void =>
+    guarded('aborting stale uploads', () => maintenance.abortStaleUploads(clock.now()));
+  const stale = setInterval(abortStale, STALE_UPLOADS_TICK_MS);
+  abortStale();
+  const scrub = setTimeout(() => {
+    guarded('the orphan scrub', async () => {
+      const report = await maintenance.scrubOrphans();
+      log.info({ ...report }, 'orphan scrub done');
+    });
+  }, graceMs);
+  for (const timer of [reclaim, stale, scrub]) timer.unref();
+  return {
+    stop: async () => {
+      clearInterval(reclaim);
+      clearInterval(stale);
+      clearTimeout(scrub);
+      await Promise.all(running);
+    },
+  };
+}
