@@ -19,9 +19,6 @@ import { ConfigError, readSettings, type Settings } from './config.ts';
  */
 const SAME_SIGNAL_MS = 500;
 
-/** Read by the HTTP addon at the moment it loads. The launcher sets it as well. */
-const HEADER_BYTES = '32768';
-
 export async function main(words: readonly string[]): Promise<void> {
   let settings: Settings;
   try {
@@ -42,7 +39,6 @@ export async function main(words: readonly string[]): Promise<void> {
 
 async function serve(settings: Settings): Promise<void> {
   process.title = 'sluice';
-  process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= HEADER_BYTES;
   const auto = isatty(2) ? 'pretty' : 'ndjson';
   const format = settings.logFormat === 'auto' ? auto : settings.logFormat;
   const log = await openLog({ level: settings.logLevel, format });

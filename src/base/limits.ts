@@ -54,6 +54,10 @@ export const LIMITS = {
   // protocol
   headerBytes: 32 * KIB,
   headerCount: 90,
+  /** Requests served at once; one more is told to slow down. */
+  requestCount: 4096,
+  /** An answer waits for the rest of the request's body when it is no more than this. */
+  drainBytes: 1 * MIB,
   xmlDepth: 16,
   /** CompleteMultipartUpload with 10,000 parts and five checksums each stays below this. */
   completeXmlBytes: 4 * MIB,

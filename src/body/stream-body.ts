@@ -110,7 +110,8 @@ class StreamBody implements Body, BodyFeed {
     assert(!this.#wireEnded, 'nothing is pushed after the end');
     try {
       const taken = this.#stash.length > 0 ? 0 : this.#decoder.push(bytes);
-      if (taken < bytes.length) this.#keep(bytes.slice(taken));
+      // Not `slice`: on a Buffer it copies nothing, and these bytes die with this call.
+      if (taken < bytes.length) this.#keep(new Uint8Array(bytes.subarray(taken)));
     } catch (error) {
       this.#fail(error as Error);
       return true;

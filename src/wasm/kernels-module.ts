@@ -3,7 +3,7 @@
  * Holds the compiled kernels and the hash of the sources they came from, nothing else.
  */
 export const KERNELS_SOURCE_SHA256: string =
-  'bb4a2da8ee694cbe5e6fa1b364a81394234bf2733ba4766f698d292ef5af59fc';
+  'a2bd7b040ddc8310acdfdf8978da38a670338a926ccb30b5a8830f0706c361ec';
 
 export const KERNELS_WASM_BASE64: string = [
   'AGFzbQEAAAABPAlgBH9/f38Bf2AEf39/fwBgA39/fwBgAn9/AGAGf39/f39/AGACf38BfmADfn9/AX5gAABgBH5/f38B',

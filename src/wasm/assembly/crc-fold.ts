@@ -92,7 +92,17 @@ function step5(at: usize, source: usize, a: usize, b: usize, c: usize, d: usize,
 // The same with seven distances.
 // @ts-ignore: decorator
 @inline
-function step7(at: usize, source: usize, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize, g: usize): void {
+function step7(
+  at: usize,
+  source: usize,
+  a: usize,
+  b: usize,
+  c: usize,
+  d: usize,
+  e: usize,
+  f: usize,
+  g: usize,
+): void {
   a = at - a;
   b = at - b;
   c = at - c;
