@@ -63,8 +63,13 @@ export async function openLog(options: LogOptions): Promise<OpenLog> {
   };
   setInterval(flush, GATHER_MS).unref();
   process.on('exit', flush);
-  const base = { level: options.level, timestamp: pino.stdTimeFunctions.isoTime, base: null };
-  return withFlush(pino(base, stream), flush);
+  const settings: pino.LoggerOptions = {
+    level: options.level,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    base: null,
+  };
+  return withFlush(pino(settings, stream), flush);
 }
 
 /** A reader that went away or a full disk below the log must not take the server down. */

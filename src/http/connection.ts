@@ -110,8 +110,9 @@ export class Connection {
   /** True: the connection must end with this answer. */
   async #beforeAnswer(response: S3Response): Promise<boolean> {
     const close = this.#mustClose || response.close === true || this.#options.closing();
-    if (this.#requestEnded || this.#aborted) return close;
+    // Whatever the body wanted: the connection must hear its next request.
     this.#resume();
+    if (this.#requestEnded || this.#aborted) return close;
     const left = (this.#declared ?? Number.POSITIVE_INFINITY) - this.#received;
     if (left > LIMITS.drainBytes) return true;
     await new Promise<void>((resolve) => {

@@ -18,7 +18,12 @@ describe('openLog', () => {
     const [line, rest] = readFileSync(path, 'utf8').split('\n');
     const fields = JSON.parse(line ?? '') as Record<string, unknown>;
     expect(rest).toBe('');
-    expect(fields).toMatchObject({ level: 40, room: 'chunks', node: 2, msg: 'a shard is damaged' });
+    expect(fields).toMatchObject({
+      level: 'warn',
+      room: 'chunks',
+      node: 2,
+      msg: 'a shard is damaged',
+    });
     expect(fields['err']).toMatchObject({ message: 'torn' });
     expect(Date.parse(String(fields['time']))).toBeGreaterThan(0);
     closeSync(descriptor);

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hex } from '../../../src/base/bytes.ts';
 import { LIMITS } from '../../../src/base/limits.ts';
-import type { Bodies, Body, BodyFeed, BodyPlan } from '../../../src/body/body.ts';
+import type { Bodies, Body, BodyPlan } from '../../../src/body/body.ts';
 import { DIGESTS } from '../../../src/body/body.ts';
 import { digestOnce } from '../../../src/body/digests.ts';
 import { openBodies } from '../../../src/body/stream-body.ts';
 import { Arena } from '../../../src/memory/arena.ts';
+import { BodySocket } from '../../support/body-socket.ts';
 import { chunkedWire, patterned, piecesOf, planOf, SIGNER } from '../../support/chunked-wire.ts';
 
 const BLOCK = 64 * 1024;
@@ -18,32 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => bodies.close());
 
-/** Pushes as a socket would: stops after `false` until the body asks for more. */
-class Socket {
-  readonly body: Body;
-  readonly feed: BodyFeed;
-  pauses = 0;
-  #resumed: () => void = () => {};
-
-  constructor(plan: BodyPlan) {
-    const opened = bodies.open(plan, { resume: () => this.#resumed() });
-    this.body = opened.body;
-    this.feed = opened.feed;
-  }
-
-  async send(pieces: Iterable<Uint8Array>): Promise<void> {
-    for (const piece of pieces) {
-      const resumed = new Promise<void>((resolve) => (this.#resumed = resolve));
-      if (!this.feed.push(piece)) {
-        this.pauses += 1;
-        await resumed;
-      }
-      // The front end's pieces die when the call returns.
-      piece.fill(0xee);
-    }
-    this.feed.end();
-  }
-}
+const connect = (plan: BodyPlan): BodySocket => new BodySocket(bodies, plan);
 
 async function collect(body: Body): Promise<Buffer> {
   const parts: Buffer[] = [];
@@ -128,7 +104,7 @@ describe.each(Object.entries(MODES))('a body of %s', (_, mode) => {
     const payload = patterned(size);
     const { wire, plan } = mode(payload);
     for (const sizes of [[70_001, 13, 999], [512 * 1024]]) {
-      const socket = new Socket(plan);
+      const socket = connect(plan);
       const [got, settled] = await Promise.all([
         collect(socket.body),
         socket.body.settled,
@@ -148,7 +124,7 @@ describe('the pull side', () => {
   const payload = patterned(30 * BLOCK);
 
   it('pauses the socket while nobody pulls, and takes no block before', async () => {
-    const socket = new Socket(planOf(payload.length, { digests: ['md5'] }));
+    const socket = connect(planOf(payload.length, { digests: ['md5'] }));
     const sent = socket.send(piecesOf(payload, [BLOCK]));
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(socket.pauses).toBe(1);
@@ -160,7 +136,7 @@ describe('the pull side', () => {
   });
 
   it('bounds what a slow consumer leaves in the arena', async () => {
-    const socket = new Socket(planOf(payload.length, {}));
+    const socket = connect(planOf(payload.length, {}));
     const sent = socket.send(piecesOf(payload, [BLOCK / 2]));
     let lowest = arena.blockCount;
     for await (const block of socket.body.blocks()) {
@@ -177,23 +153,23 @@ describe('the pull side', () => {
   it('gives documents as bytes, verified, and refuses longer ones', async () => {
     for (const size of [100, 100_000]) {
       const bytes = patterned(size);
-      const good = new Socket(planOf(size, { expected: [...digestOnce(['md5'], bytes)] }));
+      const good = connect(planOf(size, { expected: [...digestOnce(['md5'], bytes)] }));
       const [got] = await Promise.all([good.body.bytes(size), good.send([Buffer.from(bytes)])]);
       expect(Buffer.from(got).equals(bytes)).toBe(true);
-      const bad = new Socket(planOf(size, { expected: [['md5', new Uint8Array(16)]] }));
+      const bad = connect(planOf(size, { expected: [['md5', new Uint8Array(16)]] }));
       const [refused] = await Promise.allSettled([
         bad.body.bytes(size),
         bad.send([Buffer.from(bytes)]),
       ]);
       expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'BadDigest' } });
-      const long = new Socket(planOf(size)).body.bytes(size - 1);
+      const long = connect(planOf(size)).body.bytes(size - 1);
       await expect(long).rejects.toMatchObject({ code: 'MaxMessageLengthExceeded' });
     }
     await allBlocksBack();
   });
 
   it('is cancelled by a consumer that leaves early', async () => {
-    const socket = new Socket(planOf(payload.length, { digests: ['md5'] }));
+    const socket = connect(planOf(payload.length, { digests: ['md5'] }));
     const sent = socket.send(piecesOf(payload, [BLOCK]));
     for await (const block of socket.body.blocks()) {
       block.release();
@@ -208,7 +184,7 @@ describe('the pull side', () => {
     const held = await arena.acquireMany(arena.maxFor('ingest'), 'ingest');
     const sockets = [3 * BLOCK, 20 * BLOCK].map((size) => ({
       bytes: payload.subarray(0, size),
-      socket: new Socket(planOf(size, { digests: ['crc32'] })),
+      socket: connect(planOf(size, { digests: ['crc32'] })),
     }));
     const running = sockets.map(async ({ bytes, socket }) => {
       const sent = socket.send(piecesOf(bytes, [BLOCK]));
@@ -227,7 +203,7 @@ describe('the pull side', () => {
     const run = async (index: number): Promise<void> => {
       const bytes = payload.subarray(0, (index % 25) * BLOCK + index);
       const plan = planOf(bytes.length, { expected: [...digestOnce(['sha1'], bytes)] });
-      const socket = new Socket(plan);
+      const socket = connect(plan);
       const [got] = await Promise.all([
         collect(socket.body),
         socket.body.settled,
