@@ -3,11 +3,7 @@
  * after the other. All it knows stands in `src/body/digest-sessions.ts`.
  */
 import { workerData } from 'node:worker_threads';
-import {
-  DigestSessions,
-  type DigestReply,
-  type DigestTask,
-} from '../src/body/digest-sessions.ts';
+import { DigestSessions, type DigestReply, type DigestTask } from '../src/body/digest-sessions.ts';
 import { answering, type Envelope } from '../src/threads/envelope.ts';
 import { loadKernels } from '../src/wasm/kernels.ts';
 

@@ -58,6 +58,8 @@ export const LIMITS = {
   requestCount: 4096,
   /** An answer waits for the rest of the request's body when it is no more than this. */
   drainBytes: 1 * MIB,
+  /** After an answer that could not wait, this much more is read and dropped before the cut. */
+  refusedBytes: 256 * MIB,
   xmlDepth: 16,
   /** CompleteMultipartUpload with 10,000 parts and five checksums each stays below this. */
   completeXmlBytes: 4 * MIB,
@@ -77,12 +79,22 @@ export const LIMITS = {
   bodyStashBytes: 2 * MIB,
   clockSkewMs: 15 * 60_000,
   presignSeconds: 604_800,
+  /** Query parameters of one request: S3 knows about sixty names. */
+  queryCount: 128,
+  /** Region names inside a credential's scope. */
+  regionChars: 64,
+  /** Derived signing keys that are remembered: one per secret, day and region. */
+  signingKeyCount: 1024,
 
   // time
-  /** A connection without a request in flight is closed after this. */
-  idleMs: 120_000,
+  /** A connection without a request in flight is closed after this. Built into uWebSockets. */
+  idleMs: 10_000,
   /** A request body with no byte for this long is cut with RequestTimeout. */
   bodyIdleMs: 30_000,
+  /** A client that sends a body nobody wants may go on this long, to find its answer. */
+  refusedMs: 15_000,
+  /** ... but is cut, or answered at last, when it sends nothing for this long. */
+  refusedIdleMs: 3_000,
   /** A response the client does not read for this long is cut. */
   responseIdleMs: 60_000,
   /** How long a stop waits for running requests. */

@@ -176,7 +176,9 @@ function parseChunkHeader(line: string, signed: boolean): ChunkHeader {
 }
 
 function malformed(reason: string): S3Error {
-  return new S3Error('InvalidRequest', { message: `The aws-chunked body is malformed: ${reason}.` });
+  return new S3Error('InvalidRequest', {
+    message: `The aws-chunked body is malformed: ${reason}.`,
+  });
 }
 
 function headerTooLong(): S3Error {

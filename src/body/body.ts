@@ -48,7 +48,10 @@ export interface Payload {
 
 /** Push side, held by the front end. */
 export interface BodyFeed {
-  /** Copies the bytes out before returning. False: pause the socket; `resume` follows. */
+  /**
+   * Copies the bytes out before returning. False: pause the socket; `resume` follows, also when
+   * the body fails meanwhile. After the verdict fell, bytes are swallowed.
+   */
   push(bytes: Uint8Array): boolean;
   /** The request is complete on the wire. */
   end(): void;
@@ -61,13 +64,21 @@ export interface Body {
   readonly plan: BodyPlan;
   /**
    * Blocks in order; every block but the last is full and starts at the block's base. The
-   * consumer releases each. Throws the S3Error of the first violation (BadDigest is reported by
-   * `settled` alone, after the last block). Leaving the loop early cancels the body.
+   * consumer releases each. Throws the S3Error of the first violation; what only the whole body
+   * tells (BadDigest) is reported by `settled` alone, after the last block, unless the body was
+   * inline. Leaving the loop early cancels the body.
+   *
+   * No block is taken from the arena before the first pull: a consumer that needs blocks of its
+   * own (parity) gets them first, or bodies and writers could wait for each other.
    */
   blocks(): AsyncIterable<Block>;
   /** The whole payload in ordinary memory, verified; for documents and inline objects. */
   bytes(bytesMax: number): Promise<Uint8Array>;
-  /** Resolves when every digest, length, chunk and trailer is verified; rejects with S3Error. */
+  /**
+   * Resolves when every digest, length, chunk and trailer is verified; rejects with S3Error, or
+   * with the reason of an abort. Falls only after everything was pulled, if it is good; may be
+   * left unawaited.
+   */
   readonly settled: Promise<Payload>;
   /** Releases everything and makes pending reads reject. Idempotent. */
   cancel(reason: Error): void;

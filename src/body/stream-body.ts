@@ -205,9 +205,10 @@ class StreamBody implements Body, BodyFeed {
     if (this.#paused && this.#fill.ready) this.#resume();
   }
 
+  /** Also after the wire ended: a paused socket would not tell that the client went away. */
   #resume(): void {
     this.#paused = false;
-    if (!this.#wireEnded) this.#transport.resume();
+    this.#transport.resume();
   }
 
   #filled(block: Block, steps: readonly DigestStep[]): void {

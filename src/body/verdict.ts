@@ -19,8 +19,7 @@ export interface Claims {
 
 /** Throws the S3Error of a malformed trailer, or of one that breaks the headers' promise. */
 export function claimsOf(plan: BodyPlan, trailer: Trailer | undefined): Claims {
-  const trailing =
-    trailer === undefined ? undefined : trailingChecksum(trailer, plan.trailer);
+  const trailing = trailer === undefined ? undefined : trailingChecksum(trailer, plan.trailer);
   return { plan, trailing };
 }
 

@@ -1,115 +1,214 @@
 /**
- * Writes one response: corked, framed exactly, arena blocks handed to the socket without a copy.
- * Owns the blocks that the response iterates: each is released when its bytes left, or when the
- * connection is cut. A response that cannot be completed is cut, never ended short.
+ * Writes one response: corked, framed exactly, arena blocks handed to the socket without a copy
+ * and released when their bytes left. A response that cannot be completed is cut, never ended
+ * short.
+ *
+ * Bodies go out by `tryEnd` whatever their size: `end` would let the library buffer what a client
+ * that never reads does not take, request after request.
  */
 import { STATUS_CODES } from 'node:http';
 import { assert } from '../base/assert.ts';
-import type { Block } from '../memory/arena.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { BlockBody, S3Response } from '../s3/request.ts';
 import type { HttpResponse } from './uws.ts';
 
-const CLOSE = 'Connection';
+/** Framing is this room's; a response's own words on it are dropped. */
+const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'date', 'keep-alive']);
+
+/** Idle connections end two seconds either side of `idleMs`; clients should let go before. */
+const KEEP_ALIVE = `timeout=${LIMITS.idleMs / 1000 - 2}`;
+
+const STAY: readonly [string, string] = ['Keep-Alive', KEEP_ALIVE];
+const CLOSE: readonly [string, string] = ['Connection', 'close'];
+
+const EMPTY = new Uint8Array(0);
+
+interface Pending {
+  /** What the socket did not take whole. */
+  readonly bytes: Uint8Array;
+  /** Offset of `bytes` in the body. */
+  readonly start: number;
+  readonly total: number;
+  resolve(): void;
+}
+
+/** The response failed before its first byte: another can still be sent. */
+export class UnsentError extends Error {
+  override readonly name = 'UnsentError';
+}
+
+export function isBlockBody(body: S3Response['body']): body is BlockBody {
+  return typeof body === 'object' && !(body instanceof Uint8Array);
+}
 
 export class ResponseWriter {
   readonly #res: HttpResponse;
-  readonly #head: boolean;
+  readonly #isHead: boolean;
   #aborted = false;
-  /** The block that the socket did not take whole; `start` is its offset in the body. */
-  #pending: { readonly block: Block; readonly start: number; resolve(): void } | undefined;
+  #headWritten = false;
+  #hooked = false;
+  #pending: Pending | undefined;
+  /** Counts progress, so that a sweep can tell a slow reader from one that stopped. */
+  progress = 0;
   bytesSent = 0;
 
-  /** `head` is true when the request's method was HEAD. */
-  constructor(res: HttpResponse, head: boolean) {
+  constructor(res: HttpResponse, method: string) {
     this.#res = res;
-    this.#head = head;
+    this.#isHead = method === 'HEAD';
   }
 
-  get aborted(): boolean {
-    return this.#aborted;
-  }
-
-  /** The connection is gone: nothing may touch it any more. */
+  /** The connection is gone: nothing touches it any more, and `send` comes to its end. */
   abort(): void {
     this.#aborted = true;
     this.#pending?.resolve();
   }
 
-  /** Resolves when the response left or was cut. Never rejects. */
-  async send(response: S3Response, close: boolean): Promise<void> {
-    const { body } = response;
-    if (this.#aborted) return;
-    if (typeof body === 'object' && !(body instanceof Uint8Array)) {
-      await this.#sendBlocks(response, body, close);
-      return;
-    }
-    this.#res.cork(() => {
-      this.#writeHead(response, close);
-      if (this.#head || response.status === 304 || response.status === 204) {
-        this.#res.endWithoutBody(this.#head ? (response.contentLength ?? 0) : undefined, close);
-      } else {
-        this.#res.end(body ?? '', close);
-      }
-    });
-    this.bytesSent = typeof body === 'string' ? Buffer.byteLength(body) : (body?.length ?? 0);
+  /** True while bytes wait for the client to read. */
+  get waiting(): boolean {
+    return this.#pending !== undefined && !this.#aborted;
   }
 
-  #writeHead(response: S3Response, close: boolean): void {
-    const { status } = response;
+  /**
+   * Resolves when the last byte was handed to the kernel, or after `abort`. Rejects when the
+   * body failed: with UnsentError before the first byte, else the caller must cut the connection.
+   */
+  async send(response: S3Response, close: boolean): Promise<void> {
+    const { body, status } = response;
+    if (this.#aborted) return;
+    if (this.#isHead || status === 204 || status === 304) {
+      this.#sendHeadOnly(response, close);
+    } else if (isBlockBody(body)) {
+      await this.#sendBlocks(response, body, close);
+    } else {
+      const bytes = typeof body === 'string' ? Buffer.from(body) : (body ?? EMPTY);
+      if (close) this.#endAndClose(response, bytes);
+      else await this.#write(response, bytes, 0, bytes.length, false);
+    }
+  }
+
+  /**
+   * Sends a complete response without telling uWebSockets: it would close the connection, or
+   * start reading requests, while the client is still sending a body. The bytes of the head and
+   * the body go out as one header line; the line's own end is counted as the body's last bytes.
+   */
+  sendUnended(response: S3Response): void {
+    const { body, status } = response;
+    assert(!isBlockBody(body), 'only documents are sent ahead of the end of the request');
+    const text = typeof body === 'string' ? body : Buffer.from(body ?? EMPTY).toString();
+    const bodiless = this.#isHead || status === 204 || status === 304;
+    const length = bodiless ? 0 : Buffer.byteLength(text) + 2;
+    this.#res.cork(() => {
+      this.#writeHead(response);
+      this.#res.writeHeader('Date', new Date().toUTCString());
+      if (!bodiless) this.#res.writeHeader('Content-Length', String(length));
+      this.#res.writeHeader('Connection', bodiless ? 'close\r\n' : `close\r\n\r\n${text}`);
+    });
+    this.bytesSent = length;
+  }
+
+  /**
+   * Tries again to write what waits. Not for the bytes' sake: it is the one call that restarts
+   * uWebSockets' own 10 s cut without losing the event that the socket is writable.
+   */
+  retry(): void {
+    if (this.waiting) this.#res.cork(() => this.#continue());
+  }
+
+  #writeHead(response: S3Response): void {
+    const { status, headers } = response;
     this.#res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
-    for (const [name, value] of response.headers) this.#res.writeHeader(name, value);
-    if (close) this.#res.writeHeader(CLOSE, 'close');
+    for (const [name, value] of headers) {
+      if (FRAMING.has(name.toLowerCase())) continue;
+      // A line break inside a value would end the header: never, whoever let it through.
+      this.#res.writeHeader(name, /[\r\n\0]/.test(value) ? value.replace(/[\r\n\0]+/g, ' ') : value);
+    }
+    this.#headWritten = true;
+  }
+
+  /** `endWithoutBody` with a length other than 0 would wait for ever for the body to be written. */
+  #sendHeadOnly(response: S3Response, close: boolean): void {
+    const { contentLength } = response;
+    this.#res.cork(() => {
+      this.#writeHead(response);
+      if (contentLength !== undefined && response.status !== 204) {
+        this.#res.writeHeader('Content-Length', String(contentLength));
+      }
+      // The library can close only what it framed: here the client is told to.
+      this.#res.writeHeader(...(close ? CLOSE : STAY));
+      this.#res.endWithoutBody();
+    });
+  }
+
+  #endAndClose(response: S3Response, bytes: Uint8Array): void {
+    this.#res.cork(() => {
+      this.#writeHead(response);
+      this.#res.end(bytes, true);
+    });
+    this.bytesSent = bytes.length;
   }
 
   async #sendBlocks(response: S3Response, body: BlockBody, close: boolean): Promise<void> {
-    this.#res.onWritable((offset) => this.#continue(offset, body.length));
-    let headWritten = false;
     let sent = 0;
     try {
       for await (const block of body.blocks) {
-        if (this.#aborted) {
+        try {
+          if (this.#aborted) return;
+          assert(sent + block.length <= body.length, 'a body is as long as it said');
+          await this.#write(response, block.bytes, sent, body.length, close);
+          sent += block.length;
+        } finally {
           block.release();
-          break;
         }
-        const start = sent;
-        sent += block.length;
-        assert(sent <= body.length, 'a body is as long as it said');
-        const taken = new Promise<void>((resolve) => {
-          this.#res.cork(() => {
-            if (!headWritten) this.#writeHead(response, close);
-            headWritten = true;
-            const [whole] = this.#res.tryEnd(block.bytes, body.length);
-            if (whole) resolve();
-            else this.#pending = { block, start, resolve };
-          });
-        });
-        await taken;
-        this.#pending = undefined;
-        block.release();
-        if (this.#aborted) break;
-        this.bytesSent = sent;
       }
-      assert(this.#aborted || sent === body.length, 'a body is as long as it said');
+      if (this.#aborted) return;
+      assert(sent === body.length, 'a body is as long as it said');
+      if (sent === 0) await this.#write(response, EMPTY, 0, 0, close);
     } catch (error) {
-      this.#cut();
-      throw error;
+      if (this.#aborted || this.#headWritten) throw error;
+      throw new UnsentError('the body failed before its first byte', { cause: error });
     }
   }
 
-  /** The socket takes bytes again. True: it took all that was pending. */
-  #continue(offset: number, total: number): boolean {
-    const pending = this.#pending;
-    if (pending === undefined || this.#aborted) return true;
-    const rest = pending.block.bytes.subarray(offset - pending.start);
-    const [whole] = this.#res.tryEnd(rest, total);
-    if (whole) pending.resolve();
-    return whole;
+  /** Resolves when the socket took all of `bytes`, or after `abort`. */
+  async #write(
+    response: S3Response,
+    bytes: Uint8Array,
+    start: number,
+    total: number,
+    close: boolean,
+  ): Promise<void> {
+    let whole = false;
+    this.#res.cork(() => {
+      if (!this.#headWritten) {
+        this.#writeHead(response);
+        this.#res.writeHeader(...(close ? CLOSE : STAY));
+      }
+      [whole] = this.#res.tryEnd(bytes, total);
+    });
+    this.bytesSent = start + bytes.length;
+    this.progress += 1;
+    if (whole) return;
+    if (!this.#hooked) this.#res.onWritable(() => this.#continue());
+    this.#hooked = true;
+    await new Promise<void>((resolve) => {
+      this.#pending = { bytes, start, total, resolve };
+    });
+    this.#pending = undefined;
   }
 
-  /** Too late for an error document: the client must see that the body is not whole. */
-  #cut(): void {
-    if (this.#aborted) return;
-    this.#aborted = true;
-    this.#res.close();
+  /** The socket takes bytes again. True: it took all that was pending. */
+  #continue(): boolean {
+    const pending = this.#pending;
+    if (pending === undefined || this.#aborted) return true;
+    const offset = this.#res.getWriteOffset();
+    const [whole] = this.#res.tryEnd(pending.bytes.subarray(offset - pending.start), pending.total);
+    if (whole) {
+      this.#pending = undefined;
+      this.progress += 1;
+      pending.resolve();
+    } else if (this.#res.getWriteOffset() > offset) {
+      this.progress += 1;
+    }
+    return whole;
   }
 }

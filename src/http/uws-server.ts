@@ -1,84 +1,167 @@
 /**
- * The HTTP front end: accepts connections, turns each request into a `Connection`, and stops
- * gracefully. Only this room names uWebSockets.
+ * The HTTP front end: listens, makes every request a `LiveRequest`, sweeps over those that are
+ * slow, and stops gracefully. No request has a timer of its own.
  */
 import type { Log } from '../base/log.ts';
-import { LIMITS } from '../base/limits.ts';
-import type { Gateway } from '../s3/request.ts';
-import { Connection } from './connection.ts';
-import {
-  App,
-  LIBUS_LISTEN_EXCLUSIVE_PORT,
-  type us_listen_socket,
-  us_listen_socket_close,
-  us_socket_local_port,
-} from './uws.ts';
+import { S3Error } from '../base/s3-error.ts';
+import type { Transport } from '../body/body.ts';
+import type { Exchange, Gateway } from '../s3/request.ts';
+import { FRONT_LIMITS, type FrontLimits, LiveRequest } from './live-request.ts';
+import { refusal } from './refusal.ts';
+import { type ReceivedHead, receiveHead } from './request-head.ts';
+import { type HttpRequest, type HttpResponse, type us_listen_socket, uws } from './uws.ts';
 
 export interface ServerOptions {
   readonly gateway: Gateway;
+  /** Name or address to listen on. */
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
   readonly log: Log;
+  /** Other bounds than `LIMITS`, for tests. */
+  readonly limits?: Partial<FrontLimits>;
 }
 
 export interface HttpServer {
+  readonly host: string;
   readonly port: number;
+  /** Open connections, idle ones included. */
+  connections(): number;
   /** Requests being served. */
   requests(): number;
-  /** Stops accepting, waits for what runs (bounded), closes what is left. */
+  /** Stops accepting, waits for what runs (bounded), closes what is left. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
 
-const POLL_MS = 20;
+const SWEEP_MS = 1000;
+/** Below uWebSockets' shortest cut, which is 8 to 12 s. */
+const REARM_MS = 4000;
+const DRAIN_POLL_MS = 10;
 
-/** Rejects when the port can't be had. */
-export async function startServer(options: ServerOptions): Promise<HttpServer> {
-  const { gateway, host, log } = options;
-  let running = 0;
-  let closing = false;
-  const onDone = (): void => {
-    running -= 1;
-  };
-  const app = App();
-  app.any('/*', (res, req) => {
-    if (running >= LIMITS.requestCount) {
-      // Nothing was read of the request but its head; nothing of it is kept.
-      res.writeStatus('503 Slow Down').writeHeader('Retry-After', '1').end('', true);
-      return;
-    }
-    running += 1;
-    new Connection(res, req, { gateway, log, onDone, closing: () => closing });
-  });
-  const socket = await new Promise<us_listen_socket>((resolve, reject) => {
-    // Exclusive: a second server on the same port must fail, not share it. The package's types
-    // do not know this form of the call.
-    const listen = app.listen.bind(app) as unknown as (
+class UwsServer implements HttpServer {
+  readonly host: string;
+  #port = -1;
+  readonly #options: ServerOptions;
+  readonly #limits: FrontLimits;
+  readonly #app = uws.App();
+  readonly #live = new Set<LiveRequest>();
+  readonly #sweepMs: number;
+  #socket: us_listen_socket | undefined;
+  #connections = 0;
+  #elapsedMs = 0;
+  #rearmedMs = 0;
+  #sweeper: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ServerOptions) {
+    this.host = options.host;
+    this.#options = options;
+    this.#limits = { ...FRONT_LIMITS, ...options.limits };
+    const { bodyIdleMs, responseIdleMs, refusedMs, refusedIdleMs } = this.#limits;
+    this.#sweepMs = Math.min(
+      SWEEP_MS,
+      ...[bodyIdleMs, responseIdleMs, refusedMs, refusedIdleMs].map((bound) => bound / 4),
+    );
+    this.#app.filter((_, change) => {
+      this.#connections += Number(change);
+    });
+    this.#app.any('/*', (res, req) => this.#serve(res, req));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Exclusive: a second server on the same port must fail, not share it. */
+  async listen(): Promise<void> {
+    const { host, port } = this.#options;
+    const flags = uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
+    // The addon takes host, port and flags together; only its types do not say so.
+    const listen = this.#app.listen.bind(this.#app) as unknown as (
       host: string,
       port: number,
       flags: number,
-      listening: (socket: us_listen_socket | false) => void,
+      onListening: (socket: us_listen_socket | false) => void,
     ) => void;
-    listen(host, options.port, LIBUS_LISTEN_EXCLUSIVE_PORT, (listening) => {
-      if (listening !== false) resolve(listening);
-      else reject(new Error(`cannot listen on ${host}:${options.port}: the port is in use`));
+    this.#socket = await new Promise<us_listen_socket>((resolve, reject) => {
+      listen(host, port, flags, (socket) => {
+        if (socket !== false) resolve(socket);
+        else reject(new Error(`cannot listen on ${host}:${port}: taken, or no address of this host`));
+      });
     });
-  });
-  return {
-    port: us_socket_local_port(socket),
-    requests: () => running,
-    close: async (drainMs) => {
-      closing = true;
-      us_listen_socket_close(socket);
-      const deadlineMs = Date.now() + drainMs;
-      while (running > 0 && Date.now() < deadlineMs) {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      }
-      app.close();
-      // Requests that were cut give their blocks back in the turns that follow.
-      while (running > 0 && Date.now() < deadlineMs + 1000) {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      }
-    },
-  };
+    this.#port = uws.us_socket_local_port(this.#socket as Parameters<typeof uws.us_socket_local_port>[0]);
+    this.#sweeper = setInterval(() => this.#sweep(), this.#sweepMs);
+    this.#sweeper.unref();
+  }
+
+  connections(): number {
+    return this.#connections;
+  }
+
+  requests(): number {
+    return this.#live.size;
+  }
+
+  close(drainMs: number): Promise<void> {
+    this.#closing ??= this.#drain(drainMs);
+    return this.#closing;
+  }
+
+  #serve(res: HttpResponse, req: HttpRequest): void {
+    const received = receiveHead(res, req);
+    const live = new LiveRequest(res, received, {
+      limits: this.#limits,
+      log: this.#options.log,
+      elapsedMs: () => this.#elapsedMs,
+      onOver: () => this.#live.delete(live),
+    });
+    this.#live.add(live);
+    live.start((transport) => this.#begin(received, transport));
+  }
+
+  #begin({ head, flaw }: ReceivedHead, transport: Transport): Exchange {
+    const { gateway, log } = this.#options;
+    const refuse = (error: S3Error): Exchange => refusal(error, head, log);
+    if (flaw !== undefined) return refuse(new S3Error(flaw.code, { message: flaw.message }));
+    if (this.#closing !== undefined) return refuse(new S3Error('ServiceUnavailable'));
+    if (this.#live.size > this.#limits.requestCount) return refuse(new S3Error('SlowDown'));
+    try {
+      return gateway.begin(head, transport);
+    } catch (error) {
+      log.error({ err: error }, 'the protocol failed to begin');
+      return refuse(new S3Error('InternalError', { cause: error }));
+    }
+  }
+
+  /**
+   * Counts sweeps instead of asking the clock: time in which this thread did not get round to
+   * reading what clients sent is not theirs.
+   */
+  #sweep(): void {
+    this.#elapsedMs += this.#sweepMs;
+    const rearm = this.#elapsedMs - this.#rearmedMs >= REARM_MS;
+    if (rearm) this.#rearmedMs = this.#elapsedMs;
+    for (const live of this.#live) live.sweep(this.#elapsedMs, rearm);
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    if (this.#socket !== undefined) uws.us_listen_socket_close(this.#socket);
+    const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    for (let waitedMs = 0; this.#live.size > 0 && waitedMs < drainMs; waitedMs += DRAIN_POLL_MS) {
+      await pause();
+    }
+    const reason = new Error('the server stops');
+    for (const live of this.#live) live.stop(reason);
+    clearInterval(this.#sweeper);
+    this.#app.close();
+    // What was cut gives its blocks back in the turns that follow.
+    await pause();
+  }
+}
+
+/** Rejects when the port cannot be had. */
+export async function startServer(options: ServerOptions): Promise<HttpServer> {
+  const server = new UwsServer(options);
+  await server.listen();
+  return server;
 }

@@ -176,8 +176,8 @@ class LmdbMetaStore implements MetaStore {
       return new StoreError('full', `no room for metadata: ${message}`, cause);
     }
     if (this.#fatal === undefined) {
-      const kind = full ? 'full' : 'unavailable';
-      this.#fatal = new StoreError(kind, `metadata commit failed: ${message}`, cause);
+      // Not 'full', which says that nothing happened: here nobody knows.
+      this.#fatal = new StoreError('unavailable', `metadata commit failed: ${message}`, cause);
       this.#onFatal(this.#fatal);
     }
     return this.#fatal;

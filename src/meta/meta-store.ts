@@ -65,7 +65,8 @@ export interface MetaStore {
   /**
    * All checks hold and all writes land, or nothing does ('conflict' is an expected value).
    * 'committed' means durable (with `relaxed` durability: handed to the operating system).
-   * Throws StoreError only when the outcome is unknown or the store is broken.
+   * Throws StoreError('full') when nothing was written for want of room, and any other
+   * StoreError only when the outcome is unknown or the store is broken.
    */
   commit(commit: Commit): Promise<CommitResult>;
   /** Names of partitions in byte order, exclusive `after`: maintenance only. */

@@ -20,6 +20,7 @@ import { putResultOf, validatorsOf } from './attributes.ts';
 import { nextTurn } from './blobs.ts';
 import { checkWrite, isConditional } from './conditions.ts';
 import type { CompletedPart, CompleteOptions, PutResult } from './contract.ts';
+import { wroteNothing } from './index-rows.ts';
 import type { Decision, Situation } from './index-rows.ts';
 import { putObject } from './objects.ts';
 import type { ObjectParts } from './objects.ts';
@@ -56,8 +57,7 @@ export class Completion {
     try {
       return await this.#commit(options, upload, blob, { ...draft, checksum });
     } catch (error) {
-      // Only a refusal is certain. After a StoreError the row may stand: keep the pages.
-      if (error instanceof S3Error) await this.#unjoinQuietly(blob);
+      if (wroteNothing(error)) await this.#unjoinQuietly(blob);
       throw error;
     }
   }

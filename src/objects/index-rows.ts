@@ -4,6 +4,7 @@
  * partition of the key decides; what it replaced becomes reclaim rows in the same commit.
  */
 import { S3Error } from '../base/s3-error.ts';
+import { StoreError } from '../base/store-error.ts';
 import { objectKey, reclaimKey, STATE_KEY } from '../meta/keyspace.ts';
 import type { Check, Partition, Row, Write } from '../meta/meta-store.ts';
 import { decodeObject } from '../meta/object-codec.ts';
@@ -74,7 +75,7 @@ export class IndexRows {
 
   /**
    * `decide` may run several times and may throw S3Error: then nothing was written. A StoreError
-   * of the commit passes through: its outcome is unknown, and nothing may be cleaned up.
+   * of the commit passes through: see `wroteNothing` for what may be cleaned up after it.
    */
   async mutate<Result>(
     target: MutationTarget,
@@ -142,6 +143,14 @@ export class IndexRows {
     const { hold } = current.record.data;
     return [{ record: { kind: 'holds', holds: [hold] }, graceMs: this.#context.graceMs }];
   }
+}
+
+/**
+ * True when a failed mutation certainly wrote nothing, so that its bytes may go. After any other
+ * StoreError of the commit the row may stand, and what it refers to must stay.
+ */
+export function wroteNothing(error: unknown): boolean {
+  return error instanceof S3Error || (error instanceof StoreError && error.kind === 'full');
 }
 
 /** Longer each time and never twice the same, so that rivals part. */

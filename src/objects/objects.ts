@@ -38,6 +38,7 @@ import type {
   ReadOptions,
   ReadResult,
 } from './contract.ts';
+import { wroteNothing } from './index-rows.ts';
 import type { CurrentObject, Decision, IndexRows, Situation } from './index-rows.ts';
 import type { Ingest } from './ingest.ts';
 import { findPart, readBlocks, sliced } from './slices.ts';
@@ -110,8 +111,7 @@ export class Objects {
     try {
       return await this.#rows.mutate({ bucket, key, conditional }, decide);
     } catch (error) {
-      // Only a refusal is certain. After a StoreError the row may stand: keep the bytes.
-      if (error instanceof S3Error) await discard();
+      if (wroteNothing(error)) await discard();
       throw error;
     }
   }

@@ -41,6 +41,7 @@ import type {
   Upload,
   UploadAddress,
 } from './contract.ts';
+import { wroteNothing } from './index-rows.ts';
 import { sourceTooLarge } from './objects.ts';
 import type { ObjectParts, Objects } from './objects.ts';
 import { partChecksumOf } from './part-checksums.ts';
@@ -170,8 +171,7 @@ export class Uploads {
       await context.turns.take(turn, () => this.#commitPart(address, record));
       return partOf(record);
     } catch (error) {
-      // Only a refusal is certain. After a StoreError the row may stand: keep the bytes.
-      if (error instanceof S3Error) await discard();
+      if (wroteNothing(error)) await discard();
       throw error;
     }
   }

@@ -3,9 +3,9 @@
  * and nowhere else. Verifies signature, scope, clock and signed headers; compares in constant
  * time. The body is verified later, against what is promised here.
  */
-import { hexDecode, equalConstantTime } from '../base/bytes.ts';
+import { equalConstantTime, utf8 } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
-import { S3Error } from '../base/s3-error.ts';
+import { S3Error, type S3ErrorDetails } from '../base/s3-error.ts';
 import type { ChunkSigner } from '../body/body.ts';
 import type { Identity } from './operation.ts';
 import type { S3Request } from './request.ts';
@@ -14,6 +14,7 @@ import {
   UNSIGNED_PAYLOAD,
   type Presented,
   canonicalRequest,
+  dateMissing,
   deriveSigningKey,
   parseAmzDate,
   parseAuthorization,
@@ -27,6 +28,7 @@ declare const verified: unique symbol;
 
 export interface VerifiedRequest {
   readonly [verified]: true;
+  /** With the headers that a presigned query carries. */
   readonly request: S3Request;
   readonly identity: Identity;
   /** What the request says of its payload: a hex hash, UNSIGNED-PAYLOAD or STREAMING-…. */
@@ -35,6 +37,7 @@ export interface VerifiedRequest {
   readonly signer: ChunkSigner | undefined;
 }
 
+/** The only maker of verified requests: everything that comes in here was verified. */
 function seal(fields: Omit<VerifiedRequest, typeof verified>): VerifiedRequest {
   return fields as VerifiedRequest;
 }
@@ -60,8 +63,6 @@ export interface AuthnOptions {
   readonly insecureOwner: Identity;
 }
 
-const SIGNING_KEYS_MAX = 1024;
-
 export class Authenticator {
   readonly #options: AuthnOptions;
   readonly #signingKeys = new Map<string, Buffer>();
@@ -72,27 +73,24 @@ export class Authenticator {
 
   /** Throws S3Error with AWS's code for the first thing that is wrong. */
   authenticate(request: S3Request, nowMs: number): VerifiedRequest {
+    if (this.#options.insecure) return this.#insecure(request);
     const authorization = request.headers.get('authorization');
     const presigned = request.query.has('X-Amz-Algorithm') || request.query.has('X-Amz-Signature');
-    if (this.#options.insecure) return this.#insecure(request);
     if (authorization !== undefined && presigned) {
       throw new S3Error('InvalidArgument', {
-        message: 'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+        message:
+          'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, ' +
+          'Signature query string parameter or the Authorization header should be specified',
         fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
       });
     }
     if (presigned) return this.#verify(request, parsePresigned(request), nowMs);
     if (authorization === undefined) {
-      if (request.query.has('Signature') && request.query.has('AWSAccessKeyId')) throw unsupported();
+      // Nobody: there is nothing yet that everybody may do.
+      if (request.query.has('Signature') && request.query.has('AWSAccessKeyId')) throw oldForm();
       throw new S3Error('AccessDenied');
     }
-    if (!authorization.startsWith(`${ALGORITHM} `)) {
-      if (/^AWS /.test(authorization) || /^AWS4-/.test(authorization)) throw unsupported();
-      throw new S3Error('InvalidArgument', {
-        message: 'Unsupported Authorization Type',
-        fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
-      });
-    }
+    if (!authorization.startsWith(`${ALGORITHM} `)) throw otherScheme(authorization);
     return this.#verify(request, parseAuthorization(request, authorization), nowMs);
   }
 
@@ -100,108 +98,119 @@ export class Authenticator {
     this.#checkScope(presented);
     checkClock(presented, nowMs);
     checkSignedHeaders(request, presented);
-    const payloadHash = payloadHashOf(request, presented);
-    const credential = this.#options.credentials.lookup(presented.accessKeyId);
+    const signedHash = signedPayloadHash(request, presented);
+    const { accessKeyId } = presented;
+    const credential = this.#options.credentials.lookup(accessKeyId);
     if (credential === undefined) {
-      throw new S3Error('InvalidAccessKeyId', {
-        fields: { AWSAccessKeyId: presented.accessKeyId },
-      });
+      throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: accessKeyId } });
     }
-    const token =
-      request.headers.get('x-amz-security-token') ?? request.query.get('X-Amz-Security-Token');
-    if (token !== undefined) throw new S3Error('InvalidToken');
-    const signingKey = this.#signingKey(credential.secret, presented);
-    const canonical = canonicalRequest(request, presented.signedHeaders, payloadHash);
+    const { ownerId, displayName, secret } = credential;
+    if (sentToken(request)) throw new S3Error('InvalidToken');
+    const keyName = `${presented.day}\n${presented.region}\n${secret}`;
+    const known = this.#signingKeys.get(keyName);
+    const signingKey = known ?? deriveSigningKey(secret, presented);
+    const canonical = canonicalRequest(request, presented.signedHeaders, signedHash);
     const text = stringToSign(presented, canonical);
-    const signature = hexDecode(presented.signature);
-    const expected = signatureOf(signingKey, text);
-    if (signature === undefined || !equalConstantTime(signature, expected)) {
+    if (!equalConstantTime(utf8(presented.signature), utf8(signatureOf(signingKey, text)))) {
       throw mismatch(presented, text, canonical);
     }
+    // Only what a holder of the secret asked for is remembered.
+    if (known === undefined) this.#remember(keyName, signingKey);
+    const { signature: seed, date } = presented;
+    const query = presented.form === 'query';
     return seal({
-      request,
-      identity: {
-        accessKeyId: presented.accessKeyId,
-        ownerId: credential.ownerId,
-        displayName: credential.displayName,
-      },
-      payloadHash,
-      signer: {
-        seed: presented.signature,
-        signingKey,
-        scope: scopeOf(presented),
-        date: presented.date,
-      },
+      request: query ? withQueryHeaders(request) : request,
+      identity: { accessKeyId, ownerId, displayName },
+      payloadHash: query ? sentPayloadHash(request, signedHash) : signedHash,
+      signer: { seed, signingKey, scope: scopeOf(presented), date },
     });
   }
 
   #insecure(request: S3Request): VerifiedRequest {
-    const sent = request.headers.get('x-amz-content-sha256') ?? UNSIGNED_PAYLOAD;
+    const presigned = request.query.has('X-Amz-Signature');
     return seal({
-      request,
+      request: presigned ? withQueryHeaders(request) : request,
       identity: this.#options.insecureOwner,
-      payloadHash: sent,
+      payloadHash: sentPayloadHash(request, UNSIGNED_PAYLOAD),
       signer: undefined,
     });
   }
 
   #checkScope(presented: Presented): void {
     const { region } = this.#options;
-    const query = presented.form === 'query';
-    const code = query ? 'AuthorizationQueryParametersError' : 'AuthorizationHeaderMalformed';
-    const start = query
-      ? 'Error parsing the X-Amz-Credential parameter; '
-      : 'The authorization header is malformed; ';
+    const { day, date, form, service, terminator } = presented;
     if (region !== undefined && presented.region !== region) {
-      throw new S3Error(code, {
-        message: `${start}the region '${presented.region}' is wrong; expecting '${region}'`,
+      throw wrongScope(form, `the region '${presented.region}' is wrong; expecting '${region}'`, {
         fields: { Region: region },
         headers: { 'x-amz-bucket-region': region },
       });
     }
-    if (presented.service !== 's3') {
-      throw new S3Error(code, {
-        message: `${start}incorrect service "${presented.service}". This endpoint belongs to "s3".`,
-      });
+    if (service !== 's3') {
+      throw wrongScope(form, `incorrect service "${service}". This endpoint belongs to "s3".`);
     }
-    if (presented.terminator !== 'aws4_request') {
-      throw new S3Error(code, {
-        message: `${start}incorrect terminal "${presented.terminator}". This endpoint uses "aws4_request".`,
-      });
+    if (terminator !== 'aws4_request') {
+      throw wrongScope(
+        form,
+        `incorrect terminal "${terminator}". This endpoint uses "aws4_request".`,
+      );
     }
-    if (presented.day !== presented.date.slice(0, 8)) {
-      throw new S3Error(code, {
-        message: `${start}Invalid credential date "${presented.day}". This date is not the same as X-Amz-Date: "${presented.date.slice(0, 8)}".`,
-      });
+    if (day !== date.slice(0, 8)) {
+      throw wrongScope(
+        form,
+        `Invalid credential date "${day}". ` +
+          `This date is not the same as X-Amz-Date: "${date.slice(0, 8)}".`,
+      );
     }
   }
 
-  #signingKey(secret: string, presented: Presented): Buffer {
-    const name = `${presented.day}/${presented.region}/${presented.accessKeyId}/${secret}`;
-    let key = this.#signingKeys.get(name);
-    if (key === undefined) {
-      key = deriveSigningKey(secret, presented);
-      // Bounded: a new day or a scan of regions empties it rather than growing it.
-      if (this.#signingKeys.size >= SIGNING_KEYS_MAX) this.#signingKeys.clear();
-      this.#signingKeys.set(name, key);
-    }
-    return key;
+  #remember(name: string, key: Buffer): void {
+    // Bounded: a new day or a scan of regions empties it rather than growing it.
+    if (this.#signingKeys.size >= LIMITS.signingKeyCount) this.#signingKeys.clear();
+    this.#signingKeys.set(name, key);
   }
 }
 
-function unsupported(): S3Error {
+function wrongScope(
+  form: Presented['form'],
+  message: string,
+  details: Pick<S3ErrorDetails, 'fields' | 'headers'> = {},
+): S3Error {
+  return form === 'query'
+    ? new S3Error('AuthorizationQueryParametersError', {
+        ...details,
+        message: `Error parsing the X-Amz-Credential parameter; ${message}`,
+      })
+    : new S3Error('AuthorizationHeaderMalformed', {
+        ...details,
+        message: `The authorization header is malformed; ${message}`,
+      });
+}
+
+/** Signature version 2, and whatever came before. */
+function oldForm(): S3Error {
   return new S3Error('InvalidRequest', {
-    message: 'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+    message:
+      'The authorization mechanism you have provided is not supported. ' +
+      'Please use AWS4-HMAC-SHA256.',
   });
+}
+
+function otherScheme(authorization: string): S3Error {
+  if (authorization.startsWith('AWS ') || authorization.startsWith('AWS4-')) return oldForm();
+  return new S3Error('InvalidArgument', {
+    message: 'Unsupported Authorization Type',
+    fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
+  });
+}
+
+/** Temporary credentials are not built: no token is one of ours. */
+function sentToken(request: S3Request): boolean {
+  return request.headers.has('x-amz-security-token') || request.query.has('X-Amz-Security-Token');
 }
 
 function checkClock(presented: Presented, nowMs: number): void {
   const dateMs = parseAmzDate(presented.date);
-  if (dateMs === undefined) {
-    throw new S3Error('AccessDenied', {
-      message: 'AWS authentication requires a valid Date or x-amz-date header',
-    });
-  }
+  if (dateMs === undefined) throw dateMissing();
   const fields = { ServerTime: new Date(nowMs).toISOString() };
   if (presented.expires !== undefined) {
     const endMs = dateMs + presented.expires * 1000;
@@ -231,7 +240,7 @@ function checkClock(presented: Presented, nowMs: number): void {
   }
 }
 
-/** Host and every x-amz-* header must be signed: an unsigned one could have been added on the way. */
+/** Host and every x-amz-* header must be signed: others could have been added on the way. */
 function checkSignedHeaders(request: S3Request, presented: Presented): void {
   const signed = new Set(presented.signedHeaders);
   const missing: string[] = [];
@@ -239,7 +248,7 @@ function checkSignedHeaders(request: S3Request, presented: Presented): void {
   for (const name of request.headers.keys()) {
     if (name.startsWith('x-amz-') && !signed.has(name)) missing.push(name);
   }
-  // A presigned URL may travel with the hash of a body nobody knew when it was signed.
+  // A presigned URL may travel with the hash of a body that nobody knew when it was signed.
   const tolerated = presented.form === 'query' ? ['x-amz-content-sha256'] : [];
   const refused = missing.filter((name) => !tolerated.includes(name));
   if (refused.length > 0) {
@@ -250,11 +259,12 @@ function checkSignedHeaders(request: S3Request, presented: Presented): void {
   }
 }
 
-function payloadHashOf(request: S3Request, presented: Presented): string {
+/** What stands in the canonical request's last line. */
+function signedPayloadHash(request: S3Request, presented: Presented): string {
   const sent = request.headers.get('x-amz-content-sha256');
   if (presented.form === 'query') {
     const signed = presented.signedHeaders.includes('x-amz-content-sha256') ? sent : undefined;
-    return request.query.get('X-Amz-Content-Sha256') ?? signed ?? UNSIGNED_PAYLOAD;
+    return queryPayloadHash(request) ?? signed ?? UNSIGNED_PAYLOAD;
   }
   if (sent === undefined || sent === '') {
     throw new S3Error('InvalidRequest', {
@@ -262,6 +272,52 @@ function payloadHashOf(request: S3Request, presented: Presented): string {
     });
   }
   return sent;
+}
+
+function queryPayloadHash(request: S3Request): string | undefined {
+  const { query } = request;
+  return query.get('X-Amz-Content-Sha256') ?? query.get('x-amz-content-sha256');
+}
+
+/** How the body really comes. A signed hash stands; an unsigned one can only add to it. */
+function sentPayloadHash(request: S3Request, signedHash: string): string {
+  if (signedHash !== UNSIGNED_PAYLOAD) return signedHash;
+  return (
+    request.headers.get('x-amz-content-sha256') ?? queryPayloadHash(request) ?? UNSIGNED_PAYLOAD
+  );
+}
+
+/** Parameters of the signature itself, which are no headers. */
+const SIGNATURE_PARAMETERS: ReadonlySet<string> = new Set([
+  'x-amz-algorithm',
+  'x-amz-credential',
+  'x-amz-date',
+  'x-amz-expires',
+  'x-amz-signedheaders',
+  'x-amz-signature',
+  'x-amz-security-token',
+  'x-amz-content-sha256',
+]);
+
+/**
+ * Presigners put `x-amz-*` headers (an ACL, metadata, a checksum) into the query; S3 reads them
+ * as headers. Ignoring them would drop what the signer asked for.
+ */
+function withQueryHeaders(request: S3Request): S3Request {
+  let headers: Map<string, string> | undefined;
+  for (const [parameter, value] of request.query) {
+    const name = parameter.toLowerCase();
+    if (!name.startsWith('x-amz-') || SIGNATURE_PARAMETERS.has(name)) continue;
+    // A header would have been refused for these; sent back, they could start another header.
+    if (!/^[\x20-\x7e\x80-\uffff]*$/.test(value) || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
+      throw new S3Error('InvalidArgument', {
+        fields: { ArgumentName: parameter, ArgumentValue: value },
+      });
+    }
+    headers ??= new Map(request.headers);
+    if (!headers.has(name)) headers.set(name, value.trim());
+  }
+  return headers === undefined ? request : { ...request, headers };
 }
 
 function bytesOf(text: string): string {

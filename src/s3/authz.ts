@@ -4,7 +4,12 @@ import type { Action, Identity } from './operation.ts';
 
 export interface Authorizer {
   /** Throws AccessDenied. Called before anything about the resource is looked up. */
-  authorize(identity: Identity, action: Action, bucket: string | undefined, key: string | undefined): void;
+  authorize(
+    identity: Identity,
+    action: Action,
+    bucket: string | undefined,
+    key: string | undefined,
+  ): void;
 }
 
 /** One owner, who may do everything; nobody else may do anything. */

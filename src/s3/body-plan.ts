@@ -62,7 +62,8 @@ function declaredChecksum(request: S3Request): DeclaredChecksum | undefined {
     const bytes = known === undefined ? undefined : base64Decode(value);
     if (found !== undefined) {
       throw new S3Error('InvalidRequest', {
-        message: 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+        message:
+          'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
       });
     }
     if (known === undefined || bytes?.length !== known[1]) {
@@ -89,7 +90,8 @@ function contentMd5(request: S3Request): Uint8Array | undefined {
   const value = request.headers.get('content-md5');
   if (value === undefined) return undefined;
   const bytes = base64Decode(value);
-  if (bytes?.length !== 16) throw new S3Error('InvalidDigest', { fields: { 'Content-MD5': value } });
+  if (bytes?.length !== 16)
+    throw new S3Error('InvalidDigest', { fields: { 'Content-MD5': value } });
   return bytes;
 }
 
@@ -163,7 +165,8 @@ export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPla
   }
   if (trailer !== undefined && checksum !== undefined) {
     throw new S3Error('InvalidRequest', {
-      message: 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+      message:
+        'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
     });
   }
   for (const name of expected.keys()) digests.add(name);

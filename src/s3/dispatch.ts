@@ -239,7 +239,11 @@ class S3Exchange implements Exchange {
     this.#body?.cancel(error instanceof Error ? error : CANCELLED);
     const failure = toS3Error(this.#cancelled ?? error);
     this.#code = failure.code;
-    if (failure.status >= 500 && failure.code !== 'NotImplemented' && this.#cancelled === undefined) {
+    if (
+      failure.status >= 500 &&
+      failure.code !== 'NotImplemented' &&
+      this.#cancelled === undefined
+    ) {
       this.#gateway.options.log.error({ requestId: this.#id, err: error }, 'request failed');
     }
     return renderError(failure, {

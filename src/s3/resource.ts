@@ -14,6 +14,7 @@ const SINGLE: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'host',
   'authorization',
+  'date',
   'x-amz-date',
   'x-amz-content-sha256',
   'x-amz-decoded-content-length',
@@ -22,20 +23,24 @@ const SINGLE: ReadonlySet<string> = new Set([
 
 /** Percent-decoding of a path: `+` stays. Throws InvalidURI. */
 export function decodePath(text: string): string {
-  if (!text.includes('%')) return text;
+  if (!/[^ -$&-~]/.test(text)) return text;
   try {
-    if (/%(?![0-9a-fA-F]{2})/.test(text)) throw new S3Error('InvalidURI');
-    return decodeURIComponent(text);
+    const decoded = decodeURIComponent(text);
+    // Half a surrogate pair has no UTF-8: it would be stored as another key.
+    if (!/\p{Surrogate}/u.test(decoded)) return decoded;
   } catch {
-    throw new S3Error('InvalidURI');
+    // Not two hex digits after a percent sign, or bytes that are not UTF-8.
   }
+  throw new S3Error('InvalidURI');
 }
 
-/** Decoded pairs; the first value of a name wins. Throws InvalidURI. */
+/** Decoded pairs, `+` is a space; the first value of a name wins. Throws InvalidURI. */
 export function decodeQuery(rawQuery: string): ReadonlyMap<string, string> {
   const query = new Map<string, string>();
   if (rawQuery === '') return query;
-  for (const pair of rawQuery.split('&')) {
+  const pairs = rawQuery.split('&');
+  if (pairs.length > LIMITS.queryCount) throw new S3Error('InvalidURI');
+  for (const pair of pairs) {
     if (pair === '') continue;
     const at = pair.indexOf('=');
     const name = decodePath((at < 0 ? pair : pair.slice(0, at)).replaceAll('+', ' '));
@@ -91,6 +96,14 @@ function checkKey(key: string): string {
   return key;
 }
 
+/** Bucket and key still encoded: an encoded slash belongs to the name that it stands in. */
+function splitPath(rawPath: string, hosted: string | undefined): readonly [string, string] {
+  const rest = rawPath.slice(1);
+  if (hosted !== undefined) return [hosted, rest];
+  const slash = rest.indexOf('/');
+  return slash < 0 ? [rest, ''] : [rest.slice(0, slash), rest.slice(slash + 1)];
+}
+
 /** Throws S3Error; the request has no side effects yet. */
 export function resolveRequest(
   head: RequestHead,
@@ -98,16 +111,13 @@ export function resolveRequest(
   domains: readonly string[],
 ): S3Request {
   const headers = joinHeaders(head);
-  const path = decodePath(head.rawPath);
-  if (!path.startsWith('/')) throw new S3Error('InvalidURI');
+  if (!head.rawPath.startsWith('/')) throw new S3Error('InvalidURI');
   const hosted = virtualBucket(headers.get('host') ?? '', domains);
-  const rest = path.slice(1);
-  let bucket = hosted;
-  let key = rest;
-  if (hosted === undefined) {
-    const slash = rest.indexOf('/');
-    bucket = slash < 0 ? rest : rest.slice(0, slash);
-    key = slash < 0 ? '' : rest.slice(slash + 1);
+  const [rawBucket, rawKey] = splitPath(head.rawPath, hosted);
+  const bucket = hosted ?? decodePath(rawBucket);
+  const key = decodePath(rawKey);
+  if (bucket === '' && (key !== '' || hosted !== undefined)) {
+    throw new S3Error('InvalidBucketName', { fields: { BucketName: '' } });
   }
   return {
     head,

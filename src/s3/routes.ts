@@ -164,9 +164,9 @@ export const ROUTES: readonly Route[] = [
 
 /** Parameters that select something else than the plain operation, at whatever level. */
 const SUB_RESOURCES: ReadonlySet<string> = new Set(
-  ROUTES.flatMap((one) => (one.query === undefined || one.query.includes('=') ? [] : [one.query])).filter(
-    (name) => name !== 'partNumber',
-  ),
+  ROUTES.flatMap((one) =>
+    one.query === undefined || one.query.includes('=') ? [] : [one.query],
+  ).filter((name) => name !== 'partNumber'),
 );
 
 const BY_METHOD_AND_LEVEL: ReadonlyMap<string, readonly Route[]> = groupRoutes();

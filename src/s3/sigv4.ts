@@ -4,6 +4,7 @@
  * Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
  */
 import { createHash, createHmac } from 'node:crypto';
+import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { S3Request } from './request.ts';
 
@@ -20,7 +21,7 @@ export interface Presented {
   readonly service: string;
   readonly terminator: string;
   readonly signedHeaders: readonly string[];
-  /** Hex, as sent. */
+  /** As sent: not even known to be hex. */
   readonly signature: string;
   /** `x-amz-date`, e.g. `20261123T040000Z`. */
   readonly date: string;
@@ -49,7 +50,11 @@ function malformed(form: Presented['form'], message: string): S3Error {
 
 type Scope = Pick<Presented, 'accessKeyId' | 'day' | 'region' | 'service' | 'terminator'>;
 
+const CREDENTIAL_SHAPE =
+  'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".';
+
 function parseCredential(credential: string, form: Presented['form']): Scope {
+  const start = form === 'query' ? 'Error parsing the X-Amz-Credential parameter; ' : '';
   const parts = credential.split('/');
   const [day, region, service, terminator] = parts.slice(-4);
   const accessKeyId = parts.slice(0, -4).join('/');
@@ -57,18 +62,18 @@ function parseCredential(credential: string, form: Presented['form']): Scope {
     accessKeyId === '' ||
     day === undefined ||
     region === undefined ||
+    region.length > LIMITS.regionChars ||
     service === undefined ||
     terminator === undefined
   ) {
-    throw malformed(
-      form,
-      form === 'header'
-        ? `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
-        : 'Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
-    );
+    throw malformed(form, `${start}${CREDENTIAL_SHAPE}`);
   }
   if (!/^\d{8}$/.test(day)) {
-    throw malformed(form, `incorrect date format "${day}". This date in the credential must be in the format "yyyyMMdd".`);
+    throw malformed(
+      form,
+      `${start}incorrect date format "${day}". ` +
+        'This date in the credential must be in the format "yyyyMMdd".',
+    );
   }
   return { accessKeyId, day, region, service, terminator };
 }
@@ -80,68 +85,83 @@ export function parseAuthorization(request: S3Request, authorization: string): P
     const at = field.indexOf('=');
     if (at > 0) fields.set(field.slice(0, at).trim(), field.slice(at + 1).trim());
   }
-  const [credential, signed, signature] = ['Credential', 'SignedHeaders', 'Signature'].map((name) => {
+  const take = (name: string): string => {
     const value = fields.get(name);
-    if (value === undefined || value === '') {
-      throw malformed('header', `missing ${name}.`);
-    }
+    if (value === undefined || value === '') throw malformed('header', `missing ${name}.`);
     return value;
-  });
-  const date = request.headers.get('x-amz-date') ?? httpDate(request.headers.get('date'));
-  if (date === undefined) {
-    throw new S3Error('AccessDenied', {
-      message: 'AWS authentication requires a valid Date or x-amz-date header',
-    });
-  }
-  return {
-    form: 'header',
-    ...parseCredential(credential ?? '', 'header'),
-    signedHeaders: (signed ?? '').toLowerCase().split(';'),
-    signature: signature ?? '',
-    date,
-    expires: undefined,
   };
+  const scope = parseCredential(take('Credential'), 'header');
+  const signedHeaders = take('SignedHeaders').split(';');
+  const signature = take('Signature');
+  const date = request.headers.get('x-amz-date') ?? basicDate(request.headers.get('date'));
+  if (date === undefined) throw dateMissing();
+  return { form: 'header', ...scope, signedHeaders, signature, date, expires: undefined };
 }
 
-function httpDate(value: string | undefined): string | undefined {
-  const ms = value === undefined ? Number.NaN : Date.parse(value);
+export function dateMissing(): S3Error {
+  return new S3Error('AccessDenied', {
+    message: 'AWS authentication requires a valid Date or x-amz-date header',
+  });
+}
+
+/** A Date header in the form that is signed; old clients send that form itself. */
+function basicDate(value: string | undefined): string | undefined {
+  if (value === undefined || DATE.test(value)) return value;
+  const ms = Date.parse(value);
   if (Number.isNaN(ms)) return undefined;
   return new Date(ms).toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
 }
 
-const EXPIRES_MAX = 604_800;
+const PRESIGNED_NEEDS =
+  'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, ' +
+  'X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.';
 
 /** The X-Amz-* query parameters of a presigned request. */
 export function parsePresigned(request: S3Request): Presented {
   const { query } = request;
-  const names = ['X-Amz-Credential', 'X-Amz-Date', 'X-Amz-Expires', 'X-Amz-SignedHeaders', 'X-Amz-Signature'];
-  const [credential = '', date = '', expires = '', signed = '', signature = ''] = names.map((name) => {
+  const take = (name: string): string => {
     const value = query.get(name);
-    if (value === undefined || value === '') {
-      throw malformed('query', 'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.');
-    }
+    if (value === undefined || value === '') throw malformed('query', PRESIGNED_NEEDS);
     return value;
-  });
-  if (query.get('X-Amz-Algorithm') !== ALGORITHM) {
+  };
+  const algorithm = take('X-Amz-Algorithm');
+  const credential = take('X-Amz-Credential');
+  const date = take('X-Amz-Date');
+  const expires = take('X-Amz-Expires');
+  const signedHeaders = take('X-Amz-SignedHeaders').split(';');
+  const signature = take('X-Amz-Signature');
+  if (algorithm !== ALGORITHM) {
     throw malformed('query', `X-Amz-Algorithm only supports "${ALGORITHM}"`);
   }
-  if (!/^\d+$/.test(expires)) throw malformed('query', 'X-Amz-Expires should be a number');
-  const seconds = Number(expires);
-  if (seconds < 1) throw malformed('query', 'X-Amz-Expires must be non-negative');
-  if (seconds > EXPIRES_MAX) {
-    throw malformed('query', 'X-Amz-Expires must be less than a week (in seconds) that is 604800');
-  }
   if (parseAmzDate(date) === undefined) {
-    throw malformed('query', 'X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"');
+    throw malformed(
+      'query',
+      "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
+    );
   }
   return {
     form: 'query',
     ...parseCredential(credential, 'query'),
-    signedHeaders: signed.toLowerCase().split(';'),
+    signedHeaders,
     signature,
     date,
-    expires: seconds,
+    expires: parseExpires(expires),
   };
+}
+
+function parseExpires(text: string): number {
+  if (!/^-?\d+$/.test(text)) throw malformed('query', 'X-Amz-Expires should be a number');
+  const seconds = Number(text);
+  if (seconds < 0) throw malformed('query', 'X-Amz-Expires must be non-negative');
+  if (seconds === 0) throw malformed('query', 'X-Amz-Expires must be at least 1 second');
+  if (seconds > LIMITS.presignSeconds) {
+    throw malformed(
+      'query',
+      'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires ' +
+        `must be less than ${LIMITS.presignSeconds} seconds`,
+    );
+  }
+  return seconds;
 }
 
 /** RFC 3986: everything but the unreserved characters, in capitals. */
@@ -183,7 +203,8 @@ export function canonicalRequest(
   payloadHash: string,
 ): string {
   const lines = signedHeaders.map((name) => {
-    const value = (request.headers.get(name) ?? '').trim().replaceAll(/ {2,}/g, ' ');
+    // As the SDKs do: any run of white space, not only of spaces.
+    const value = (request.headers.get(name) ?? '').trim().replaceAll(/\s+/g, ' ');
     return `${name}:${value}\n`;
   });
   return [
@@ -208,11 +229,16 @@ export function stringToSign(presented: Presented, canonical: string): string {
 const hmac = (key: string | Uint8Array, text: string): Buffer =>
   createHmac('sha256', key).update(text).digest();
 
-export function deriveSigningKey(secret: string, scope: Omit<Scope, 'accessKeyId' | 'terminator'>): Buffer {
+/** Depends on nothing but what is given here: safe to remember under it. */
+export function deriveSigningKey(
+  secret: string,
+  scope: Pick<Presented, 'day' | 'region' | 'service'>,
+): Buffer {
   const key = hmac(hmac(hmac(`AWS4${secret}`, scope.day), scope.region), scope.service);
   return hmac(key, 'aws4_request');
 }
 
-export function signatureOf(signingKey: Uint8Array, text: string): Buffer {
-  return hmac(signingKey, text);
+/** Lower-case hex: the only spelling of a signature that is accepted. */
+export function signatureOf(signingKey: Uint8Array, text: string): string {
+  return createHmac('sha256', signingKey).update(text).digest('hex');
 }

@@ -21,15 +21,16 @@ const Bucket = 'sdk-bucket';
 describe('AWS SDK v3', () => {
   let server: SluiceProcess;
   let client: S3Client;
+  const connection = () => ({
+    endpoint: server.endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
+  });
 
   beforeAll(async () => {
     server = await startSluice();
-    client = new S3Client({
-      endpoint: server.endpoint,
-      region: 'us-east-1',
-      forcePathStyle: true,
-      credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
-    });
+    client = new S3Client(connection());
     await client.send(new CreateBucketCommand({ Bucket }));
   });
   afterAll(async () => {
@@ -72,8 +73,12 @@ describe('AWS SDK v3', () => {
   }, 120_000);
 
   it('presigns PUT and GET', async () => {
+    // By default the SDK signs the checksum of an empty body into the URL: no body fits that, here
+    // as on AWS.
+    const signer = new S3Client({ ...connection(), requestChecksumCalculation: 'WHEN_REQUIRED' });
     const put = new PutObjectCommand({ Bucket, Key: 'presigned' });
-    const url = await getSignedUrl(client, put, { expiresIn: 60 });
+    const url = await getSignedUrl(signer, put, { expiresIn: 60 });
+    signer.destroy();
     const answer = await fetch(url, { method: 'PUT', body: 'by url' });
     expect(answer.status).toBe(200);
     const get = await getSignedUrl(client, new GetObjectCommand({ Bucket, Key: 'presigned' }));

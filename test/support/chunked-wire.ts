@@ -37,7 +37,9 @@ export function chunkedWire(payload: Uint8Array, options: WireOptions): Buffer {
   let previous = signer?.seed ?? '';
   const sign = (algorithm: string, hashes: string): string => {
     const text = `${algorithm}\n${signer?.date}\n${signer?.scope}\n${previous}\n${hashes}`;
-    previous = createHmac('sha256', signer?.signingKey ?? '').update(text).digest('hex');
+    previous = createHmac('sha256', signer?.signingKey ?? '')
+      .update(text)
+      .digest('hex');
     return previous;
   };
   for (let at = 0; ; at += chunkBytes) {

@@ -19,7 +19,8 @@ import type {
 import type { Arena, Block } from '../../src/memory/arena.ts';
 
 interface StoredChunk {
-  readonly pieces: Buffer[];
+  /** One piece once sealed. */
+  pieces: Buffer[];
   sealed: boolean;
   /** Bytes written so far. */
   length: number;
@@ -84,6 +85,7 @@ export class MemoryChunkStore implements ChunkStore {
         assert(!isOver && chunk.length === length, 'exactly the declared bytes were written');
         isOver = true;
         await Promise.resolve();
+        chunk.pieces = [Buffer.concat(chunk.pieces)];
         chunk.sealed = true;
         this.#open.delete(id);
         return { id, length, layout: replication, nodes: [0] };
@@ -104,8 +106,8 @@ export class MemoryChunkStore implements ChunkStore {
     assert(offset >= 0 && offset + length <= ref.length, 'range lies within the chunk');
     for (let at = offset; at < offset + length; at += arena.blockBytes) {
       const chunk = this.#chunks.get(ref.id);
-      if (chunk?.sealed !== true) throw new StoreError('unavailable', `chunk ${ref.id} is gone`);
-      const bytes = Buffer.concat(chunk.pieces);
+      const bytes = chunk?.sealed === true ? chunk.pieces[0] : undefined;
+      if (bytes === undefined) throw new StoreError('unavailable', `chunk ${ref.id} is gone`);
       const piece = bytes.subarray(at, Math.min(at + arena.blockBytes, offset + length));
       const block = await arena.acquire('read', signal);
       block.capacity.set(piece);

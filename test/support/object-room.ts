@@ -43,6 +43,7 @@ const CHUNK_BYTES = 512 * 1024;
 export interface RoomOptions {
   readonly indexPartitions?: number;
   readonly meta?: MetaStore;
+  readonly chunkBytesMax?: number;
 }
 
 export class ObjectRoom {
@@ -55,7 +56,8 @@ export class ObjectRoom {
 
   private constructor(options: RoomOptions) {
     const { arena, clock } = this;
-    this.chunks = new MemoryChunkStore({ arena, clock, chunkBytesMax: CHUNK_BYTES });
+    const { chunkBytesMax = CHUNK_BYTES } = options;
+    this.chunks = new MemoryChunkStore({ arena, clock, chunkBytesMax });
     this.meta = options.meta ?? new MemoryMetaStore();
     this.#indexPartitions = options.indexPartitions ?? 1;
     this.store = undefined as unknown as ObjectStore & Maintenance;

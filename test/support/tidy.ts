@@ -114,7 +114,7 @@ export const unfinished: Rule = (file) =>
     return word === undefined ? [] : [`${file.path}:${index + 1}: ${word} left behind`];
   });
 
-const VAGUE = /^(index|utils?|helpers?|common|misc|manager|service)\.ts$/;
+const VAGUE = /^(index|utils?|helpers?|common|misc|manager)\.ts$/;
 const KEBAB =
   /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|contract|worker|wasm|bench|setup|config|d))?\.(ts|mjs)$/;
 

@@ -108,7 +108,11 @@ export const createBucket = operation<CreateInput, Bucket>({
     const { ownerId } = context.identity;
     return context.objects.createBucket({ ...input, location, ownerId });
   },
-  render: (bucket) => ({ status: 200, headers: [['Location', `/${bucket.name}`]], body: undefined }),
+  render: (bucket) => ({
+    status: 200,
+    headers: [['Location', `/${bucket.name}`]],
+    body: undefined,
+  }),
 });
 
 interface BucketOutput {
@@ -155,6 +159,9 @@ export const getBucketLocation = operation<string, BucketOutput>({
     status: 200,
     headers: [['Content-Type', 'application/xml']],
     // The one answer whose root is the value itself; us-east-1 is spelt by leaving it empty.
-    body: xmlDocument('LocationConstraint', region === 'us-east-1' ? '' : bucket.location || region),
+    body: xmlDocument(
+      'LocationConstraint',
+      region === 'us-east-1' ? '' : bucket.location || region,
+    ),
   }),
 });

@@ -13,7 +13,11 @@ const pages = (ARENA_RESERVED_BYTES + BYTES_MAX) / 65_536;
 const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 const kernels = loadKernels(memory);
 
-function streamed(names: Iterable<DigestName>, bytes: Uint8Array, cuts: readonly number[]): Digests {
+function streamed(
+  names: Iterable<DigestName>,
+  bytes: Uint8Array,
+  cuts: readonly number[],
+): Digests {
   new Uint8Array(memory.buffer).set(bytes, ARENA_RESERVED_BYTES);
   const set = new DigestSet(names, kernels);
   const edges = [0, ...cuts.filter((cut) => cut <= bytes.length).toSorted((a, b) => a - b)];

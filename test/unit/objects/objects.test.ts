@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { S3Error } from '../../../src/base/s3-error.ts';
 import { content, md5 } from '../../support/content.ts';
+import { memoryBody } from '../../support/memory-body.ts';
 import { BUCKET, GRACE_MS, ObjectRoom } from '../../support/object-room.ts';
 import { failure, failureCode } from '../../support/s3-failure.ts';
 
@@ -244,7 +245,6 @@ describe('copy', () => {
       tags: { t: '1' },
       storageClass: 'STANDARD_IA',
     };
-    const { memoryBody } = await import('../../support/memory-body.ts');
     const target = { bucket: BUCKET, key: 'from', ownerId: 'o', attributes, conditions: {} };
     const body = memoryBody(room.arena, Buffer.from('x'));
     await room.store.put({ ...target, checksumAlgorithm: undefined, signal }, body);

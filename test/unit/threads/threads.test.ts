@@ -1,4 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import type { DigestReply, DigestTask } from '../../../src/body/digest-sessions.ts';
 import { Arena } from '../../../src/memory/arena.ts';
@@ -43,6 +46,44 @@ describe('startWorker', () => {
   });
 });
 
+describe('a started thread', () => {
+  const start = async (onFatal: (error: Error) => void) => {
+    const directory = mkdtempSync(join(tmpdir(), 'sluice-threads-'));
+    writeFileSync(join(directory, 'id.json'), '{}');
+    const settings = { directory, memory, id: 'x', durable: false, volumeBytes: 1 << 20 };
+    const started: Worker[] = [];
+    const listener = (worker: Worker): void => void started.push(worker);
+    process.on('worker', listener);
+    const link = await startWorker('datanode', settings, { onFatal });
+    process.off('worker', listener);
+    const [worker] = started;
+    if (worker === undefined) throw new Error('no thread was started');
+    return { link, worker, clean: () => rmSync(directory, { recursive: true }) };
+  };
+
+  it('is reported when it ends unasked', async () => {
+    let report: (error: Error) => void = () => {};
+    const fatal = new Promise<Error>((resolve) => (report = resolve));
+    const { worker, clean } = await start(report);
+    await worker.terminate();
+    expect((await fatal).message).toContain('the datanode thread ended');
+    clean();
+  });
+
+  it('may end when it was asked to', async () => {
+    const reports: Error[] = [];
+    const { link, worker, clean } = await start((error) => reports.push(error));
+    const exited = link.exited();
+    await worker.terminate();
+    expect(await exited).toBe(1);
+    const other = await start((error) => reports.push(error));
+    await other.link.terminate();
+    expect(reports).toEqual([]);
+    clean();
+    other.clean();
+  });
+});
+
 describe('StickyPool', () => {
   it('keeps the state of a seat on its thread, for many seats at once', async () => {
     const pool = await openPool(2);
@@ -81,6 +122,19 @@ describe('StickyPool', () => {
     } finally {
       await pool.close();
     }
+  });
+
+  it('reports a thread that ends unasked: its state is lost', async () => {
+    const started: Worker[] = [];
+    const listener = (worker: Worker): void => void started.push(worker);
+    process.on('worker', listener);
+    let report: (error: Error) => void = () => {};
+    const fatal = new Promise<Error>((resolve) => (report = resolve));
+    const pool = await StickyPool.open('digest', 1, { memory }, { onFatal: report });
+    process.off('worker', listener);
+    await started[0]?.terminate();
+    expect((await fatal).message).toBe('a pool thread ended');
+    await pool.close();
   });
 
   it('says when its threads do not start', async () => {

@@ -1,0 +1,286 @@
+/**
+ * One request from head to last byte: feeds the body, holds or sends the answer, and cleans up
+ * when either side goes away at any point. Owns the response handle; nothing touches it after
+ * the end. Its exchange hears exactly one `finished`, and `cancel` when the client left.
+ *
+ * An answer that is ready before the request's body ended is held while little of the body is
+ * left, and the connection lives on; else the answer is sent at once and complete, the body read
+ * and dropped for a bounded while so that the client finds it, and the connection cut.
+ */
+import type { Log } from '../base/log.ts';
+import { LIMITS } from '../base/limits.ts';
+import { S3Error } from '../base/s3-error.ts';
+import type { Transport } from '../body/body.ts';
+import { renderError, toS3Error } from '../s3/errors.ts';
+import type { Exchange, RequestHead, S3Response } from '../s3/request.ts';
+import type { ReceivedHead } from './request-head.ts';
+import { isBlockBody, ResponseWriter, UnsentError } from './response-writer.ts';
+import type { HttpResponse } from './uws.ts';
+
+/** The bounds a server may be given others for, in tests. */
+export type FrontLimits = Readonly<
+  Record<
+    | 'bodyIdleMs'
+    | 'responseIdleMs'
+    | 'refusedMs'
+    | 'refusedIdleMs'
+    | 'refusedBytes'
+    | 'drainBytes'
+    | 'requestCount',
+    number
+  >
+>;
+
+export interface LiveRequestOptions {
+  readonly limits: FrontLimits;
+  readonly log: Log;
+  /** Time that passed while this process was not busy itself: see the server's sweep. */
+  elapsedMs(): number;
+  /** Called once, when nothing of the request is left. */
+  onOver(): void;
+}
+
+/**
+ * running: body and operation. held: answer waits for the body's end. unended: answer left,
+ * body still arrives. answering: the response is being written.
+ */
+type Phase = 'running' | 'held' | 'unended' | 'answering' | 'over';
+
+const GONE = new Error('the client closed the connection');
+const TIMEOUT = 'the client sent nothing of its body for too long';
+
+export class LiveRequest implements Transport {
+  readonly #res: HttpResponse;
+  readonly #options: LiveRequestOptions;
+  readonly #head: RequestHead;
+  readonly #bodyLength: number | undefined;
+  readonly #writer: ResponseWriter;
+  #exchange: Exchange | undefined;
+  #response: S3Response | undefined;
+  #phase: Phase = 'running';
+  #received = 0;
+  #bodyEnded = false;
+  #paused = false;
+  #stalled = false;
+  #progress = 0;
+  /** When the client last did something, and when the phase began. */
+  #activeMs: number;
+  #phaseMs: number;
+
+  constructor(res: HttpResponse, received: ReceivedHead, options: LiveRequestOptions) {
+    this.#res = res;
+    this.#options = options;
+    this.#head = received.head;
+    this.#bodyLength = received.bodyLength;
+    this.#writer = new ResponseWriter(res, received.head.method);
+    this.#activeMs = options.elapsedMs();
+    this.#phaseMs = this.#activeMs;
+  }
+
+  /** `begin` runs inside: everything of uWebSockets must be registered before it returns. */
+  start(begin: (transport: Transport) => Exchange): void {
+    this.#res.onAborted(() => this.#onAborted());
+    const exchange = begin(this);
+    this.#exchange = exchange;
+    if (this.#bodyLength === 0) {
+      // No data handler: with one, a response sent at once would leave the connection without
+      // uWebSockets' idle timeout, which the handler's last call takes away.
+      this.#bodyEnded = true;
+      exchange.feed?.end();
+    } else {
+      this.#res.onData((piece, last) => this.#onData(piece, last));
+    }
+    exchange.response.then(
+      (response) => this.#onResponse(response),
+      (error: unknown) => this.#cut(error),
+    );
+  }
+
+  resume(): void {
+    // Once the body is here, resuming would start uWebSockets' 10 s cut under the operation.
+    if (!this.#paused || this.#phase !== 'running' || this.#bodyEnded) return;
+    this.#activeMs = this.#options.elapsedMs();
+    this.#unpause();
+  }
+
+  /** Ends at once whatever is going on: the server stops. */
+  stop(reason: Error): void {
+    this.#cut(reason);
+  }
+
+  /** Called about every second. `rearm`: restart uWebSockets' own 10 s cuts, ours are the law. */
+  sweep(nowMs: number, rearm: boolean): void {
+    const { limits } = this.#options;
+    const idleMs = nowMs - this.#activeMs;
+    const phaseMs = nowMs - this.#phaseMs;
+    switch (this.#phase) {
+      case 'running':
+        if (this.#bodyEnded || this.#paused) return;
+        if (idleMs >= limits.bodyIdleMs) this.#onStalled();
+        else if (rearm) this.#res.resume();
+        return;
+      case 'held':
+        if (idleMs >= limits.refusedIdleMs || phaseMs >= limits.refusedMs) this.#sendUnended();
+        else if (rearm) this.#res.resume();
+        return;
+      case 'unended':
+        if (idleMs >= limits.refusedIdleMs || phaseMs >= limits.refusedMs) this.#res.close();
+        else if (rearm) this.#res.resume();
+        return;
+      case 'answering':
+        if (this.#writer.progress !== this.#progress || !this.#writer.waiting) {
+          this.#progress = this.#writer.progress;
+          this.#activeMs = nowMs;
+        } else if (idleMs >= limits.responseIdleMs) {
+          this.#cut(new Error('the client does not read its response'));
+          return;
+        }
+        if (rearm) this.#writer.retry();
+        return;
+      case 'over':
+        return;
+    }
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#phaseMs = this.#options.elapsedMs();
+    this.#activeMs = this.#phaseMs;
+  }
+
+  #onData(piece: ArrayBuffer, last: boolean): void {
+    this.#received += piece.byteLength;
+    this.#activeMs = this.#options.elapsedMs();
+    if (last) this.#bodyEnded = true;
+    if (this.#phase === 'running') {
+      const feed = this.#exchange?.feed;
+      if (feed === undefined) return;
+      if (piece.byteLength > 0 && !this.#stalled) {
+        this.#paused = true;
+        // It may call `resume` before it returns.
+        const more = feed.push(new Uint8Array(piece));
+        this.#paused &&= !more && !last;
+        if (this.#paused) this.#res.pause();
+      }
+      if (last) feed.end();
+    } else if (this.#phase === 'held') {
+      if (last) this.#answer();
+    } else if (this.#phase === 'unended') {
+      if (last || this.#received > this.#options.limits.refusedBytes) this.#res.close();
+    }
+  }
+
+  /** The answer is RequestTimeout, made by whoever reads the body; without one, it just ends. */
+  #onStalled(): void {
+    if (this.#stalled) return;
+    this.#stalled = true;
+    this.#exchange?.feed?.abort(new S3Error('RequestTimeout', { cause: new Error(TIMEOUT) }));
+  }
+
+  #onResponse(response: S3Response): void {
+    if (this.#phase === 'over') {
+      dispose(response);
+      return;
+    }
+    this.#response = response;
+    if (this.#bodyEnded) {
+      this.#answer();
+      return;
+    }
+    this.#unpause();
+    const left = (this.#bodyLength ?? Number.POSITIVE_INFINITY) - this.#received;
+    if (this.#stalled || left > this.#options.limits.drainBytes) this.#sendUnended();
+    else this.#enter('held');
+  }
+
+  #unpause(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#res.resume();
+  }
+
+  #sendUnended(): void {
+    const response = this.#response;
+    if (response === undefined || isBlockBody(response.body)) {
+      this.#cut(new Error('the request did not end before its response'));
+      return;
+    }
+    this.#enter('unended');
+    this.#exchange?.feed?.abort(GONE);
+    this.#writer.sendUnended(response);
+  }
+
+  #answer(): void {
+    const response = this.#response;
+    if (response === undefined) return;
+    this.#unpause();
+    this.#enter('answering');
+    this.#send(response).then(
+      () => this.#finish(false),
+      (error: unknown) => this.#cut(error),
+    );
+  }
+
+  async #send(response: S3Response): Promise<void> {
+    const close = response.close === true;
+    try {
+      await this.#writer.send(response, close);
+    } catch (error) {
+      if (!(error instanceof UnsentError)) throw error;
+      this.#options.log.error({ err: error, ...place(this.#head, response) }, 'no first byte');
+      const failure = toS3Error(error.cause);
+      const { headers, ...rest } = renderError(failure, place(this.#head, response));
+      const kept = response.headers.filter(([name]) => /^x-amz-(request-id|id-2)$/i.test(name));
+      await this.#writer.send({ ...rest, headers: [...kept, ...headers] }, close);
+    }
+  }
+
+  #onAborted(): void {
+    if (this.#phase === 'over') return;
+    const answered = this.#phase === 'unended';
+    this.#writer.abort();
+    const response = this.#phase === 'held' ? this.#response : undefined;
+    this.#exchange?.feed?.abort(GONE);
+    if (!answered) this.#exchange?.cancel(GONE);
+    if (response !== undefined) dispose(response);
+    this.#finish(!answered);
+  }
+
+  /** Too late for an error document: the client must see that the response is not whole. */
+  #cut(error: unknown): void {
+    if (this.#phase === 'over') return;
+    this.#options.log.warn(
+      { err: error, method: this.#head.method, path: this.#head.rawPath },
+      'connection cut',
+    );
+    // Runs the abort handler.
+    this.#res.close();
+  }
+
+  #finish(aborted: boolean): void {
+    if (this.#phase === 'over') return;
+    this.#phase = 'over';
+    this.#exchange?.finished({ bytesSent: this.#writer.bytesSent, aborted });
+    this.#options.onOver();
+  }
+}
+
+function place(head: RequestHead, response: S3Response) {
+  const find = (wanted: string): string =>
+    response.headers.find(([name]) => name.toLowerCase() === wanted)?.[1] ?? '';
+  return {
+    resource: head.rawPath,
+    requestId: find('x-amz-request-id'),
+    hostId: find('x-amz-id-2'),
+    method: head.method,
+  };
+}
+
+/** Tells a body that nobody will read that it is over. */
+function dispose(response: S3Response): void {
+  if (!isBlockBody(response.body)) return;
+  const iterator = response.body.blocks[Symbol.asyncIterator]();
+  iterator.return?.().catch(() => undefined);
+}
+
+export const FRONT_LIMITS: FrontLimits = LIMITS;
