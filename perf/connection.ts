@@ -64,6 +64,7 @@ export class Connection {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const length = body.reduce((sum, piece) => sum + piece.length, 0);
     const sized = method === 'GET' || method === 'HEAD' ? '' : `content-length: ${length}\r\n`;
+    if (this.#socket.destroyed) return Promise.reject(new Error('connection closed'));
     return new Promise((resolve, reject) => {
       this.#pending = { keepBody, resolve, reject };
       this.#socket.cork();

@@ -89,6 +89,7 @@ async function openStores(
     datanodeDirectories: settings.datanodeDirectories,
     replication: settings.replication,
     durability: settings.durability,
+    io: settings.io,
     arena,
     clock,
     log: log.child({ room: 'engine' }),

@@ -132,6 +132,13 @@ export const SETTINGS = {
     fallback: 'durable',
     schema: oneOf(['durable', 'relaxed']),
   }),
+  io: row({
+    argument: '<mode>',
+    many: false,
+    help: 'how shard files are written: buffered, or direct (past the page cache, where it works)',
+    fallback: 'buffered',
+    schema: oneOf(['buffered', 'direct']),
+  }),
   insecure: row({
     argument: undefined,
     many: false,

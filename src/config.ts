@@ -43,6 +43,7 @@ export interface Settings {
   /** Undefined: a request is verified with the region that its scope names. */
   readonly region: string | undefined;
   readonly durability: 'durable' | 'relaxed';
+  readonly io: 'buffered' | 'direct';
   readonly insecure: boolean;
   readonly arenaBytes: number;
   readonly digestThreads: number;
@@ -153,6 +154,7 @@ function settle(values: Values): Settings {
     domains: values.domain,
     region: values.region,
     durability: values.durability,
+    io: values.io,
     insecure: (values.insecure ?? 0) > 0,
     arenaBytes: values['arena-mib'] * MIB,
     digestThreads: values['digest-threads'],

@@ -298,8 +298,12 @@ const SCRIPTS = {
     if (process.env.SLUICE_CI === '1') parts.push(await step('crash', CRASH_ROUNDS));
     return conclude(...parts);
   },
-  fuzz: async ([seconds = '60', ...args]) =>
-    conclude(await vitest(['test/fuzz', ...args], { SLUICE_FUZZ_SECONDS: seconds })),
+  /** Seconds for each parser first, then what vitest understands. */
+  fuzz: async ([seconds = '60', ...args]) => {
+    const timeout = `--testTimeout=${(Number(seconds) + 30) * 1000}`;
+    const words = ['test/fuzz', timeout, ...args];
+    return conclude(await vitest(words, { SLUICE_FUZZ_SECONDS: seconds }));
+  },
   crash: (args) => run([CRASH, ...args]),
   perf: (args) => run([join(DIST, 'perf', 'main.js'), ...args]),
 };
@@ -315,7 +319,8 @@ async function launch([first, name, ...rest]) {
   const script = SCRIPTS[name];
   if (script === undefined) return fail(`no such script: ${name}`);
   // Tests run on a tree with errors of types too: the check of types reports them as a failure.
-  const lenient = name === 'test' || name === 'check' || process.env.SLUICE_BUILD === 'lenient';
+  const tests = ['test', 'check', 'fuzz'].includes(name);
+  const lenient = tests || process.env.SLUICE_BUILD === 'lenient';
   await setUp(lenient ? 'lenient' : 'strict');
   process.exitCode = await script(rest);
 }

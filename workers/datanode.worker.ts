@@ -12,11 +12,14 @@ const service = new DatanodeService(workerData as DatanodeSettings);
 port.on('message', (first: RequestBatch) => {
   // Whatever came meanwhile shares the group commit.
   const batches = [first];
-  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+  for (
+    let next = receiveMessageOnPort(port);
+    next !== undefined;
+    next = receiveMessageOnPort(port)
+  ) {
     batches.push(next.message as RequestBatch);
   }
-  port.postMessage(service.serve(batches));
-  if (batches.some((batch) => batch.some(([, request]) => request.kind === 'close'))) port.close();
+  if (service.serve(batches, (replies) => port.postMessage(replies))) port.close();
 });
 
 /** Counts the dead bytes of old volumes while nothing else is to be done. */

@@ -45,6 +45,19 @@ export const LIMITS = {
   chunkBytes: 240 * MIB,
   /** Packed volume file: closed to appends past this size. */
   volumeBytes: 256 * MIB,
+  /** Blocks of one chunk on their way to datanodes: enough to keep the disks busy. */
+  writerBlocksInFlight: 8,
+  /** Blocks of one reader that are read ahead of its consumer. */
+  readAheadBlocks: 4,
+  /** How long a writer waits for parity blocks before its client is told to slow down. */
+  parityWaitMs: 30_000,
+  /** Descriptors a datanode keeps for shard files that were read, and for volumes. */
+  shardFilesOpen: 256,
+  volumeFilesOpen: 64,
+  /** A volume is rewritten only to give back at least this much. */
+  rewriteBytesMin: 1 * MIB,
+  /** Unreadable shards that are remembered, so that each is logged once and not at every read. */
+  reportedShards: 1024,
   /** MetaStore contract bounds, chosen so that a RADOS omap engine stays possible. */
   rowKeyBytes: 1600,
   rowValueBytes: 64 * KIB,

@@ -3,6 +3,6 @@ import xxhash from 'xxhash-wasm';
 
 const { h64Raw } = await xxhash();
 
-export function checksumOf(bytes: Uint8Array): bigint {
-  return h64Raw(bytes);
+export function checksumOf(bytes: Uint8Array, seed = 0n): bigint {
+  return h64Raw(bytes, seed);
 }

@@ -4,23 +4,23 @@
  * is missing or damaged. Bytes are verified by the datanode before they are yielded.
  */
 import { assert } from '../base/assert.ts';
-import type { Log } from '../base/log.ts';
+import { LIMITS } from '../base/limits.ts';
 import { StoreError } from '../base/store-error.ts';
 import type { Arena, Block } from '../memory/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Codec } from './codec.ts';
 import type { ByteRange, ChunkRef } from './chunk-store.ts';
 import { type Datanode, DatanodeError } from './datanode.ts';
-import type { ShardPlace } from './datanode-protocol.ts';
+import type { FailureKind, ShardPlace } from './datanode-protocol.ts';
 import { CHECK_BLOCK, columnLength, packedCellBytes, roundUp } from './shard-format.ts';
 
-/** Pieces read ahead of the consumer. */
-const WINDOW = 4;
-
-export interface ReadCounters {
-  degradedReads: number;
-  corruptShards: number;
-  missingShards: number;
+/** A shard that could not be read. */
+export interface ShardLoss {
+  readonly chunk: string;
+  readonly column: number;
+  readonly node: number;
+  readonly failure: FailureKind;
+  readonly reason: string;
 }
 
 export interface ChunkReaderOptions {
@@ -29,8 +29,10 @@ export interface ChunkReaderOptions {
   readonly kernels: Kernels;
   readonly arena: Arena;
   readonly datanodeOf: (node: number) => Datanode | undefined;
-  readonly counters: ReadCounters;
-  readonly log: Log;
+  /** Called for each column that fails, once a read. */
+  readonly onLoss: (loss: ShardLoss) => void;
+  /** Called for each piece that has to be rebuilt. */
+  readonly onRebuild: () => void;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -47,8 +49,8 @@ interface Piece {
 export class ChunkReader {
   readonly #options: ChunkReaderOptions;
   readonly #cellBytes: number;
-  /** Columns that failed once in this read: not asked again. */
-  readonly #lost = new Set<number>();
+  /** Columns that failed once in this read, and how: not asked again. */
+  readonly #lost = new Map<number, FailureKind>();
 
   constructor(options: ChunkReaderOptions) {
     const { ref, codec } = options;
@@ -63,9 +65,9 @@ export class ChunkReader {
     const pieces = this.#pieces(range);
     const ahead: Promise<Block>[] = [];
     try {
-      for (let next = 0; next < pieces.length || ahead.length > 0; ) {
+      for (let next = 0; next < pieces.length || ahead.length > 0;) {
         const piece = pieces[next];
-        if (piece !== undefined && ahead.length < WINDOW) {
+        if (piece !== undefined && ahead.length < LIMITS.readAheadBlocks) {
           // Waits for a block only when nothing is at hand that the consumer could have.
           const target =
             arena.tryAcquire('read') ??
@@ -94,7 +96,7 @@ export class ChunkReader {
     const cell = this.#cellBytes;
     const pieces: Piece[] = [];
     const end = range.offset + range.length;
-    for (let offset = range.offset; offset < end; ) {
+    for (let offset = range.offset; offset < end;) {
       const stripe = Math.floor(offset / (codec.dataColumns * cell));
       const within = offset - stripe * codec.dataColumns * cell;
       const column = Math.floor(within / cell);
@@ -108,7 +110,10 @@ export class ChunkReader {
       const columnEnd = columnLength(ref.layout, cell, ref.length, column);
       const last = shardAt + wanted;
       const over = (last - at) % CHECK_BLOCK;
-      const length = Math.min(over === 0 ? last - at : last - at + CHECK_BLOCK - over, columnEnd - at);
+      const length = Math.min(
+        over === 0 ? last - at : last - at + CHECK_BLOCK - over,
+        columnEnd - at,
+      );
       pieces.push({ column, at, length, start: shardAt - at, wanted });
       offset += wanted;
     }
@@ -130,9 +135,9 @@ export class ChunkReader {
     }
   }
 
-  /** True when the column failed: counted and logged, once a read. */
+  /** True when the column failed. Never throws, so that nobody lets go of the target too soon. */
   async #readColumn(column: number, at: number, length: number, target: number): Promise<boolean> {
-    const { ref, datanodeOf, counters, log } = this.#options;
+    const { ref, datanodeOf } = this.#options;
     const node = ref.nodes[column] ?? -1;
     const packed = ref.packed?.[column];
     const place: ShardPlace =
@@ -140,13 +145,14 @@ export class ChunkReader {
         ? { shard: `${ref.id}.${column}` }
         : { volume: packed[0], offset: packed[1] };
     const dataLength = columnLength(ref.layout, this.#cellBytes, ref.length, column);
-    const datanode = datanodeOf(node);
+    const chunk = ref.id;
     try {
+      const datanode = datanodeOf(node);
       if (datanode === undefined) throw new DatanodeError('missing', `no datanode ${node}`);
       await datanode.request({
         kind: 'read',
         place,
-        chunk: ref.id,
+        chunk,
         column,
         dataLength,
         at,
@@ -155,48 +161,63 @@ export class ChunkReader {
       });
       return false;
     } catch (error) {
-      if (!(error instanceof DatanodeError)) throw error;
-      if (!this.#lost.has(column)) {
-        this.#lost.add(column);
-        if (error.failure === 'corrupt') counters.corruptShards += 1;
-        else counters.missingShards += 1;
-        log.warn(
-          { chunk: ref.id, column, node, failure: error.failure, reason: error.message },
-          'shard unreadable, rebuilding from the others',
-        );
-      }
+      this.#lose(column, node, error);
       return true;
     }
   }
 
+  #lose(column: number, node: number, error: unknown): void {
+    if (this.#lost.has(column)) return;
+    const failure = error instanceof DatanodeError ? error.failure : 'unavailable';
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#lost.set(column, failure);
+    this.#options.onLoss({ chunk: this.#options.ref.id, column, node, failure, reason });
+  }
+
   async #rebuild(piece: Piece, target: Block): Promise<void> {
-    const { ref, codec, arena, kernels, counters, signal } = this.#options;
-    counters.degradedReads += 1;
-    const total = codec.dataColumns + codec.parityColumns;
+    const { ref, codec, arena, onRebuild, signal } = this.#options;
+    onRebuild();
     const inputs = await arena.acquireMany(codec.dataColumns, 'scratch', signal);
     try {
-      const present = new Map<number, number>();
-      const free = [...inputs];
-      for (let column = 0; column < total && present.size < codec.dataColumns; column += 1) {
-        if (column === piece.column || this.#lost.has(column)) continue;
-        const input = free[0];
-        assert(input !== undefined, 'an input block for each column needed');
-        const end = columnLength(ref.layout, this.#cellBytes, ref.length, column);
-        // Whole checksum blocks of this column, which may be longer than the lost one.
-        const length = Math.min(Math.max(end - piece.at, 0), roundUp(piece.length, CHECK_BLOCK));
-        // Past its end a data column counts as zeroes: that is how parity was computed.
-        kernels.zero(input.base + length, Math.max(piece.length - length, 0));
-        const failed = length > 0 && (await this.#readColumn(column, piece.at, length, input.base));
-        if (failed) continue;
-        free.shift();
-        present.set(column, input.base);
-      }
+      const present = await this.#gather(piece, inputs);
       if (present.size < codec.dataColumns) {
-        throw new StoreError('corrupt', `chunk ${ref.id}: too few shards are left to rebuild it`);
+        const damaged = [...this.#lost.values()].every((failure) => failure === 'corrupt');
+        throw new StoreError(
+          damaged ? 'corrupt' : 'unavailable',
+          `chunk ${ref.id}: too few shards are left to rebuild it`,
+        );
       }
       codec.repair(present, new Map([[piece.column, target.base]]), piece.length);
     } finally {
       for (const block of inputs) block.release();
     }
+  }
+
+  /** The same piece of other columns, one into each input block; fewer when too many are lost. */
+  async #gather(piece: Piece, inputs: readonly Block[]): Promise<Map<number, number>> {
+    const { ref, codec, kernels } = this.#options;
+    const present = new Map<number, number>();
+    const total = codec.dataColumns + codec.parityColumns;
+    const left = Array.from({ length: total }, (_, column) => column);
+    left.splice(piece.column, 1);
+    let free = [...inputs];
+    while (free.length > 0 && left.length > 0) {
+      const round = free.map(async (input) => {
+        const column = left.shift();
+        if (column === undefined || this.#lost.has(column)) return input;
+        const end = columnLength(ref.layout, this.#cellBytes, ref.length, column);
+        // Whole checksum blocks of this column, which may be longer than the lost one.
+        const length = Math.min(Math.max(end - piece.at, 0), roundUp(piece.length, CHECK_BLOCK));
+        // Past its end a data column counts as zeroes: that is how parity was computed.
+        kernels.zero(input.base + length, Math.max(piece.length - length, 0));
+        if (length > 0 && (await this.#readColumn(column, piece.at, length, input.base))) {
+          return input;
+        }
+        present.set(column, input.base);
+        return undefined;
+      });
+      free = (await Promise.all(round)).filter((input) => input !== undefined);
+    }
+    return present;
   }
 }

@@ -86,7 +86,11 @@ export interface ChunkStoreStats {
   readonly corruptShards: number;
   readonly missingShards: number;
   readonly openWriters: number;
-  readonly nodes: readonly { readonly node: number; readonly directory: string; readonly state: 'up' | 'foreign' | 'gone' }[];
+  readonly nodes: readonly {
+    readonly node: number;
+    readonly directory: string;
+    readonly state: 'up' | 'foreign' | 'gone';
+  }[];
 }
 
 export interface ChunkStore {

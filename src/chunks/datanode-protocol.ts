@@ -14,27 +14,93 @@ export interface PackedTerm {
   readonly spans: readonly SpanPair[];
 }
 
+/** Volume number and byte offset of an entry. */
+export type EntryPlace = readonly [volume: number, offset: number];
+
 /** Where a shard lies: a file of its own, or an entry of a volume. */
-export type ShardPlace = { readonly shard: string } | { readonly volume: number; readonly offset: number };
+export type ShardPlace =
+  | { readonly shard: string }
+  | { readonly volume: number; readonly offset: number };
+
+/** Data at `at` of a shard file, in whole checksum blocks but for the last write. */
+export interface WriteRequest {
+  readonly kind: 'write';
+  readonly shard: string;
+  readonly at: number;
+  readonly spans: readonly SpanPair[];
+}
+
+/** target = c·source when `first`, else target ^= c·source. */
+export interface AccumulateRequest {
+  readonly kind: 'accumulate';
+  readonly target: number;
+  readonly source: number;
+  readonly length: number;
+  readonly coefficient: number;
+  readonly first: boolean;
+}
+
+/** Makes a shard file durable. */
+export interface SealRequest {
+  readonly kind: 'seal';
+  readonly shard: string;
+  readonly header: ShardHeader;
+}
+
+/** Removes a shard file that was not sealed. */
+export interface AbortRequest {
+  readonly kind: 'abort';
+  readonly shard: string;
+}
+
+/** Appends an entry to the current volume, durably; `scratch` is an arena block to sum up in. */
+export interface AppendRequest {
+  readonly kind: 'append';
+  readonly header: ShardHeader;
+  readonly terms: readonly PackedTerm[];
+  readonly scratch: number;
+}
+
+/** Reads whole checksum blocks (the last may be short), verified, into the arena. */
+export interface ReadRequest {
+  readonly kind: 'read';
+  readonly place: ShardPlace;
+  readonly chunk: string;
+  readonly column: number;
+  /** Payload bytes of the whole column. */
+  readonly dataLength: number;
+  readonly at: number;
+  readonly length: number;
+  readonly target: number;
+}
+
+/** Idempotent. */
+export interface DeleteRequest {
+  readonly kind: 'delete';
+  readonly chunk: string;
+  readonly column: number;
+  readonly place: ShardPlace;
+}
+
+/** One page of shards: file folders, then volumes. `cursor` is opaque; undefined at the start. */
+export interface ListRequest {
+  readonly kind: 'list';
+  readonly cursor: string | undefined;
+}
 
 export type DatanodeRequest =
-  /** Data at `at` of a shard file, in whole checksum blocks but for the last write. */
-  | { readonly kind: 'write'; readonly shard: string; readonly at: number; readonly spans: readonly SpanPair[] }
-  /** target = c·source when `first`, else target ^= c·source. */
-  | { readonly kind: 'accumulate'; readonly target: number; readonly source: number; readonly length: number; readonly coefficient: number; readonly first: boolean }
-  /** Makes a shard file durable. */
-  | { readonly kind: 'seal'; readonly shard: string; readonly header: ShardHeader }
-  | { readonly kind: 'abort'; readonly shard: string }
-  /** Appends an entry to the current volume, durably; `scratch` is an arena block to sum up in. */
-  | { readonly kind: 'append'; readonly header: ShardHeader; readonly terms: readonly PackedTerm[]; readonly scratch: number }
-  /** Reads whole checksum blocks (the last may be short), verified, into the arena. */
-  | { readonly kind: 'read'; readonly place: ShardPlace; readonly chunk: string; readonly column: number; readonly dataLength: number; readonly at: number; readonly length: number; readonly target: number }
-  | { readonly kind: 'delete'; readonly chunk: string; readonly column: number; readonly place: ShardPlace }
-  /** One page of shards: file folders, then volumes. `cursor` is opaque; undefined at the start. */
-  | { readonly kind: 'list'; readonly cursor: string | undefined }
+  | WriteRequest
+  | AccumulateRequest
+  | SealRequest
+  | AbortRequest
+  | AppendRequest
+  | ReadRequest
+  | DeleteRequest
+  | ListRequest
   | { readonly kind: 'close' };
 
-export type FailureKind = 'missing' | 'corrupt' | 'full' | 'unavailable';
+/** `lost`: the datanode's folder is gone, or no longer the one that was opened. */
+export type FailureKind = 'missing' | 'corrupt' | 'full' | 'unavailable' | 'lost';
 
 export interface ListedShard {
   readonly chunk: string;
@@ -50,14 +116,22 @@ export interface ListedPage {
   readonly cursor: string | undefined;
 }
 
-export type DatanodeValue = undefined | readonly [volume: number, offset: number] | ListedPage;
+export type DatanodeValue = undefined | EntryPlace | ListedPage;
 
 export type DatanodeReply =
   | { readonly id: number; readonly ok: true; readonly value: DatanodeValue }
-  | { readonly id: number; readonly ok: false; readonly failure: FailureKind; readonly message: string };
+  | {
+      readonly id: number;
+      readonly ok: false;
+      readonly failure: FailureKind;
+      readonly message: string;
+    };
 
 export type RequestBatch = readonly (readonly [id: number, request: DatanodeRequest])[];
 export type ReplyBatch = readonly DatanodeReply[];
+
+/** `direct`: shard files are written around the page cache, where the file system can. */
+export type FileAccess = 'buffered' | 'direct';
 
 /** `workerData` of a datanode thread. */
 export interface DatanodeSettings {
@@ -68,4 +142,5 @@ export interface DatanodeSettings {
   /** False: no fsync at all (`relaxed`). */
   readonly durable: boolean;
   readonly volumeBytes: number;
+  readonly io: FileAccess;
 }

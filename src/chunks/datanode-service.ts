@@ -1,85 +1,108 @@
 /**
- * One datanode as its thread runs it: takes a batch of requests, carries them out in order, then
- * one group commit makes everything sealed in the batch durable, then one batch of replies. All
- * file calls are synchronous: the thread exists for nothing else.
+ * One datanode as its thread runs it: takes batches of requests and carries them out in order,
+ * answers what needs no disk sync at once, then one group commit makes everything durable that
+ * was sealed, appended or deleted in them. All file calls are synchronous: the thread exists for
+ * nothing else.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadKernels, type Kernels } from '../wasm/kernels.ts';
+import { type Kernels, loadKernels } from '../wasm/kernels.ts';
 import type {
+  AccumulateRequest,
   DatanodeReply,
   DatanodeRequest,
   DatanodeSettings,
   DatanodeValue,
+  DeleteRequest,
   ListedPage,
+  ReadRequest,
+  ReplyBatch,
   RequestBatch,
 } from './datanode-protocol.ts';
-import { toFault } from './file-faults.ts';
+import { syncFolder } from './file-bytes.ts';
+import { ShardFault, toFault } from './file-faults.ts';
+import { headerSeed } from './shard-format.ts';
 import { ShardFiles } from './shard-files.ts';
 import { Volumes } from './volumes.ts';
 
 /** Name of the file in a datanode's folder that says whose it is. */
 export const ID_FILE = 'id.json';
 
+/** Done, but not to be answered before the group commit of its kind. */
+interface Uncommitted {
+  readonly id: number;
+  readonly value: DatanodeValue;
+  readonly commit: 'files' | 'volumes';
+}
+
 export class DatanodeService {
+  readonly #settings: DatanodeSettings;
   readonly #kernels: Kernels;
   readonly #files: ShardFiles;
   readonly #volumes: Volumes;
-  readonly #durable: boolean;
 
   constructor(settings: DatanodeSettings) {
-    this.#kernels = loadKernels(settings.memory);
-    this.#durable = settings.durable;
-    const idFile = join(settings.directory, ID_FILE);
-    const intact = (): boolean => {
-      try {
-        return readFileSync(idFile, 'utf8').includes(`"${settings.id}"`);
-      } catch {
-        return false;
-      }
+    this.#settings = settings;
+    const kernels = loadKernels(settings.memory);
+    this.#kernels = kernels;
+    const { directory, volumeBytes, io } = settings;
+    const seed = headerSeed(settings.id);
+    const requireFolder = (): void => {
+      if (!this.#isIntact()) throw new ShardFault('lost', 'the datanode lost its folder');
     };
-    this.#files = new ShardFiles(settings.directory, this.#kernels, intact);
-    this.#volumes = new Volumes(
-      settings.directory,
-      this.#kernels,
-      settings.volumeBytes,
-      intact,
-    );
+    this.#files = new ShardFiles({ directory, kernels, seed, io, requireFolder });
+    this.#volumes = new Volumes({ directory, kernels, seed, volumeBytes, requireFolder });
+    // The names of the two folders themselves.
+    if (settings.durable) syncFolder(directory);
   }
 
-  /** Several batches at once share one group commit. */
-  serve(batches: readonly RequestBatch[]): DatanodeReply[] {
-    const replies: DatanodeReply[] = [];
-    const sealed: { readonly id: number; readonly value: DatanodeValue; readonly packed: boolean }[] = [];
-    for (const batch of batches) {
-      for (const [id, request] of batch) {
-        try {
-          const value = this.#carryOut(request);
-          if (request.kind === 'seal' || request.kind === 'append') {
-            sealed.push({ id, value, packed: request.kind === 'append' });
-          } else {
-            replies.push({ id, ok: true, value });
-          }
-        } catch (error) {
-          replies.push(failureOf(id, error));
-        }
+  /** Several batches at once share one group commit. True when it was told to close. */
+  serve(batches: readonly RequestBatch[], answer: (replies: ReplyBatch) => void): boolean {
+    const now: DatanodeReply[] = [];
+    const uncommitted: Uncommitted[] = [];
+    let closeId: number | undefined;
+    for (const [id, request] of batches.flat()) {
+      if (request.kind === 'close') {
+        closeId = id;
+        continue;
+      }
+      try {
+        const value = this.#carryOut(request);
+        const commit = commitOf(request);
+        if (commit === undefined) now.push({ id, ok: true, value });
+        else uncommitted.push({ id, value, commit });
+      } catch (error) {
+        now.push(this.#failureOf(id, error));
       }
     }
-    const filesFailed = attempt(() => this.#files.sync(this.#durable));
-    const volumesFailed = attempt(() => this.#volumes.sync(this.#durable));
-    for (const { id, value, packed } of sealed) {
-      const failed = packed ? volumesFailed : filesFailed;
-      replies.push(failed === undefined ? { id, ok: true, value } : failureOf(id, failed.error));
-    }
-    return replies;
+    // Reads and plain writes do not wait for the disk.
+    if (now.length > 0) answer(now);
+    if (uncommitted.length > 0 || closeId !== undefined) answer(this.#commit(uncommitted));
+    if (closeId === undefined) return false;
+    this.#files.close();
+    this.#volumes.close();
+    answer([{ id: closeId, ok: true, value: undefined }]);
+    return true;
   }
 
   /** A little of the counting that a start leaves for idle time. False: nothing left. */
   idle(): boolean {
-    return this.#volumes.scanNext();
+    return this.#volumes.countNext();
   }
 
-  #carryOut(request: DatanodeRequest): DatanodeValue {
+  #commit(uncommitted: readonly Uncommitted[]): ReplyBatch {
+    const { durable } = this.#settings;
+    const failed = {
+      files: attempt(() => this.#files.sync(durable)),
+      volumes: attempt(() => this.#volumes.sync(durable)),
+    };
+    return uncommitted.map(({ id, value, commit }) => {
+      const failure = failed[commit];
+      return failure === undefined ? { id, ok: true, value } : this.#failureOf(id, failure.error);
+    });
+  }
+
+  #carryOut(request: Exclude<DatanodeRequest, { kind: 'close' }>): DatanodeValue {
     switch (request.kind) {
       case 'write':
         this.#files.write(request.shard, request.at, request.spans);
@@ -103,15 +126,10 @@ export class DatanodeService {
         return undefined;
       case 'list':
         return this.#list(request.cursor);
-      case 'close':
-        this.#files.close();
-        this.#volumes.close();
-        return undefined;
     }
   }
 
-  #accumulate(request: Extract<DatanodeRequest, { kind: 'accumulate' }>): void {
-    const { target, source, length, coefficient, first } = request;
+  #accumulate({ target, source, length, coefficient, first }: AccumulateRequest): void {
     if (coefficient === 1) {
       if (first) this.#kernels.copy(target, source, length);
       else this.#kernels.xorInto(target, source, length);
@@ -122,20 +140,18 @@ export class DatanodeService {
     }
   }
 
-  #read(request: Extract<DatanodeRequest, { kind: 'read' }>): void {
-    const { place, chunk, column, dataLength, at, length, target } = request;
+  #read({ place, chunk, column, dataLength, at, length, target }: ReadRequest): void {
     if ('shard' in place) {
-      this.#files.read(chunk, column, dataLength, at, length, target);
+      this.#files.read({ chunk, column, dataLength }, at, length, target);
     } else {
-      const shard = { chunk, column, dataLength };
-      this.#volumes.read(place.volume, place.offset, shard, at, length, target);
+      const entry = [place.volume, place.offset] as const;
+      this.#volumes.read(entry, { chunk, column, dataLength }, at, length, target);
     }
   }
 
-  #delete(request: Extract<DatanodeRequest, { kind: 'delete' }>): void {
-    const { place, chunk, column } = request;
+  #delete({ place, chunk, column }: DeleteRequest): void {
     if ('shard' in place) this.#files.delete(place.shard);
-    else this.#volumes.delete(place.volume, place.offset, chunk, column);
+    else this.#volumes.delete([place.volume, place.offset], chunk, column);
   }
 
   /** Pages: each fan-out folder, then each volume. The cursor names the last page given. */
@@ -150,11 +166,29 @@ export class DatanodeService {
       : this.#volumes.list(Number.parseInt(name, 10));
     return { shards, cursor: next };
   }
+
+  #isIntact(): boolean {
+    try {
+      const text = readFileSync(join(this.#settings.directory, ID_FILE), 'utf8');
+      return text.includes(`"${this.#settings.id}"`);
+    } catch {
+      return false;
+    }
+  }
+
+  #failureOf(id: number, error: unknown): DatanodeReply {
+    const { failure, message } = toFault(error);
+    const maybeLost = failure === 'missing' || failure === 'unavailable';
+    const lost = maybeLost && !this.#isIntact();
+    return { id, ok: false, failure: lost ? 'lost' : failure, message };
+  }
 }
 
-function failureOf(id: number, error: unknown): DatanodeReply {
-  const { failure, message } = toFault(error);
-  return { id, ok: false, failure, message };
+/** A removed file that a power cut brings back is an orphan for the scrub: that needs no sync. */
+function commitOf(request: DatanodeRequest): 'files' | 'volumes' | undefined {
+  if (request.kind === 'seal') return 'files';
+  if (request.kind === 'append') return 'volumes';
+  return request.kind === 'delete' && 'volume' in request.place ? 'volumes' : undefined;
 }
 
 function attempt(work: () => void): { readonly error: unknown } | undefined {

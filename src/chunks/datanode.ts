@@ -13,14 +13,17 @@ import type {
   RequestBatch,
 } from './datanode-protocol.ts';
 
-/** `foreign`: the folder is empty or somebody else's; `gone`: there is none. Neither is used. */
+/**
+ * `foreign`: the folder is empty or somebody else's; `gone`: there is none, or it vanished while
+ * we ran. Neither is used.
+ */
 export type DatanodeState = 'up' | 'foreign' | 'gone';
 
 /** A request that the datanode could not carry out. */
 export class DatanodeError extends StoreError {
   readonly failure: FailureKind;
   constructor(failure: FailureKind, message: string) {
-    super(failure === 'missing' ? 'unavailable' : failure, message);
+    super(failure === 'missing' || failure === 'lost' ? 'unavailable' : failure, message);
     this.failure = failure;
   }
 }
@@ -38,23 +41,37 @@ export interface Datanode {
   close(): Promise<void>;
 }
 
+export interface DatanodeThreadOptions {
+  readonly node: number;
+  readonly directory: string;
+  readonly link: WorkerLink<RequestBatch, ReplyBatch>;
+  /** Called once when the folder turns out to be gone. */
+  onLost(reason: string): void;
+}
+
 export class DatanodeThread implements Datanode {
   readonly node: number;
   readonly directory: string;
-  readonly state = 'up';
+  readonly #onLost: (reason: string) => void;
   readonly #link: WorkerLink<RequestBatch, ReplyBatch>;
   readonly #pending = new Map<number, Pending>();
   #batch: (readonly [number, DatanodeRequest])[] = [];
   #nextId = 0;
   #closed = false;
+  #state: DatanodeState = 'up';
 
-  constructor(node: number, directory: string, link: WorkerLink<RequestBatch, ReplyBatch>) {
+  constructor({ node, directory, link, onLost }: DatanodeThreadOptions) {
     this.node = node;
     this.directory = directory;
+    this.#onLost = onLost;
     this.#link = link;
     link.onMessage((replies) => {
       for (const reply of replies) this.#settle(reply);
     });
+  }
+
+  get state(): DatanodeState {
+    return this.#state;
   }
 
   request(request: DatanodeRequest): Promise<DatanodeValue> {
@@ -88,8 +105,15 @@ export class DatanodeThread implements Datanode {
   #settle(reply: DatanodeReply): void {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
-    if (reply.ok) pending?.resolve(reply.value);
-    else pending?.reject(new DatanodeError(reply.failure, reply.message));
+    if (reply.ok) {
+      pending?.resolve(reply.value);
+      return;
+    }
+    if (reply.failure === 'lost' && this.#state === 'up') {
+      this.#state = 'gone';
+      this.#onLost(reply.message);
+    }
+    pending?.reject(new DatanodeError(reply.failure, reply.message));
   }
 }
 

@@ -1,4 +1,5 @@
 /** What went wrong with a shard, as the datanode thread reports it. */
+import { fstatSync } from 'node:fs';
 import type { FailureKind } from './datanode-protocol.ts';
 
 export class ShardFault extends Error {
@@ -26,5 +27,12 @@ export function toFault(error: unknown): ShardFault {
       return new ShardFault('full', message, error);
     default:
       return new ShardFault('unavailable', message, error);
+  }
+}
+
+/** An open file takes writes and syncs also after it was removed; nobody would ever find them. */
+export function refuseUnlinked(file: number): void {
+  if (fstatSync(file).nlink === 0) {
+    throw new ShardFault('unavailable', 'the file was removed behind the datanode');
   }
 }

@@ -8,7 +8,7 @@ import type { Arena, Block } from '../memory/arena.ts';
 import type { Codec } from './codec.ts';
 import type { ChunkId, ChunkRef, ChunkWriter, Replication } from './chunk-store.ts';
 import type { Datanode } from './datanode.ts';
-import type { PackedTerm, SpanPair } from './datanode-protocol.ts';
+import type { EntryPlace, PackedTerm, SpanPair } from './datanode-protocol.ts';
 import { columnLength, entryBytesOf, packedCellBytes, type ShardHeader } from './shard-format.ts';
 
 export interface PackedWriterOptions {
@@ -56,7 +56,7 @@ export class PackedWriter implements ChunkWriter {
     );
     for (const block of scratch) block.release();
     const places = appended.map((result) =>
-      result.status === 'fulfilled' ? (result.value as readonly [number, number]) : undefined,
+      result.status === 'fulfilled' ? (result.value as EntryPlace) : undefined,
     );
     const failed = appended.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
@@ -75,7 +75,7 @@ export class PackedWriter implements ChunkWriter {
   }
 
   /** Entries that did land are tombstoned at once; what that misses is left to the scrub. */
-  async #forget(places: readonly (readonly [number, number] | undefined)[]): Promise<void> {
+  async #forget(places: readonly (EntryPlace | undefined)[]): Promise<void> {
     const { id, datanodes } = this.#options;
     await Promise.allSettled(
       places.map((place, column) => {

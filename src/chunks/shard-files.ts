@@ -6,41 +6,66 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { ListedPage, ListedShard, SpanPair } from './datanode-protocol.ts';
-import { codeOf, ShardFault } from './file-faults.ts';
-import { CHECK_BLOCK, checkBlocksOf, decodeHeader, encodeHeader, roundUp, type ShardHeader, tableMatches, UNIT } from './shard-format.ts';
+import type { FileAccess, ListedPage, ListedShard, SpanPair } from './datanode-protocol.ts';
+import { namesIn, type OutputFile, OutputFiles, readAll, syncFolder } from './file-bytes.ts';
+import { codeOf, refuseUnlinked, ShardFault } from './file-faults.ts';
+import {
+  CHECK_BLOCK,
+  checkBlocksOf,
+  decodeHeader,
+  encodeHeader,
+  roundUp,
+  type ShardHeader,
+  tableMatches,
+  UNIT,
+} from './shard-format.ts';
 
 interface OpenShard {
-  readonly file: number;
+  readonly output: OutputFile;
   table: Buffer;
   written: number;
 }
+
+type ShardName = Pick<ShardHeader, 'chunk' | 'column' | 'dataLength'>;
 
 interface ReadShard {
   readonly file: number;
   readonly table: Buffer;
 }
 
-const READ_FILES_MAX = 256;
+/** Checksums of the first 16 MiB; the table grows with the shard. */
+const TABLE_BYTES = 2048;
+
+export interface ShardFilesOptions {
+  readonly directory: string;
+  readonly kernels: Kernels;
+  /** What headers are sealed with. */
+  readonly seed: bigint;
+  readonly io: FileAccess;
+  /** Throws unless the datanode's folder still is the one that was opened. */
+  requireFolder(): void;
+}
 
 export class ShardFiles {
   readonly #root: string;
+  readonly #options: ShardFilesOptions;
   readonly #kernels: Kernels;
   readonly #memory: Buffer;
-  readonly #intact: () => boolean;
+  readonly #outputs: OutputFiles;
   readonly #open = new Map<string, OpenShard>();
   /** Least recently used first. */
   readonly #reading = new Map<string, ReadShard>();
   #unsyncedFiles: number[] = [];
   #unsyncedFolders = new Set<string>();
 
-  /** `intact` says whether the datanode's folder still is the one that was opened. */
-  constructor(directory: string, kernels: Kernels, intact: () => boolean) {
-    this.#root = join(directory, 'shards');
-    this.#kernels = kernels;
-    this.#memory = Buffer.from(kernels.memory.buffer);
-    this.#intact = intact;
+  constructor(options: ShardFilesOptions) {
+    this.#root = join(options.directory, 'shards');
+    this.#options = options;
+    this.#kernels = options.kernels;
+    this.#memory = Buffer.from(options.kernels.memory.buffer);
+    this.#outputs = new OutputFiles(options.io);
     fs.mkdirSync(this.#root, { recursive: true, mode: 0o700 });
   }
 
@@ -52,7 +77,8 @@ export class ShardFiles {
   write(shard: string, at: number, spans: readonly SpanPair[]): void {
     let open = this.#open.get(shard);
     if (open === undefined) {
-      open = { file: this.#create(this.pathOf(shard)), table: Buffer.alloc(2048), written: 0 };
+      const output = this.#create(this.pathOf(shard));
+      open = { output, table: Buffer.alloc(TABLE_BYTES), written: 0 };
       this.#open.set(shard, open);
     }
     assert(at === open.written, 'a column is written in order');
@@ -62,7 +88,8 @@ export class ShardFiles {
       // The slack of the block belongs to the writer: zeroes keep the file in whole units.
       const padded = roundUp(length, UNIT);
       if (padded > length) this.#kernels.zero(offset + length, padded - length);
-      writeAll(open.file, this.#memory.subarray(offset, offset + padded), UNIT + open.written);
+      const bytes = this.#memory.subarray(offset, offset + padded);
+      this.#outputs.write(open.output, bytes, UNIT + open.written);
       open.written += length;
     }
   }
@@ -75,16 +102,16 @@ export class ShardFiles {
     const table = open.table.subarray(0, checkBlocksOf(open.written) * 8);
     const padded = Buffer.alloc(roundUp(table.length, UNIT));
     table.copy(padded);
-    writeAll(open.file, padded, UNIT + roundUp(open.written, UNIT));
-    writeAll(open.file, encodeHeader(header, table), 0);
+    this.#outputs.writeCopy(open.output, padded, UNIT + roundUp(open.written, UNIT));
+    this.#outputs.writeCopy(open.output, encodeHeader(header, table, this.#options.seed), 0);
     this.#open.delete(shard);
-    this.#unsyncedFiles.push(open.file);
+    this.#unsyncedFiles.push(open.output.file);
     this.#unsyncedFolders.add(dirname(this.pathOf(shard)));
   }
 
   abort(shard: string): void {
     const open = this.#open.get(shard);
-    if (open !== undefined) fs.closeSync(open.file);
+    if (open !== undefined) fs.closeSync(open.output.file);
     this.#open.delete(shard);
     this.delete(shard);
   }
@@ -97,19 +124,20 @@ export class ShardFiles {
   }
 
   /** Verified bytes into the arena at `target`. `at` starts a checksum block. */
-  read(chunk: string, column: number, dataLength: number, at: number, length: number, target: number): void {
-    const { file, table } = this.#openForReading(chunk, column, dataLength);
+  read(shard: ShardName, at: number, length: number, target: number): void {
+    const { file, table } = this.#openForReading(shard);
     readAll(file, this.#memory.subarray(target, target + length), UNIT + at);
     verify(this.#kernels, table, at, length, target);
   }
 
-  /** Closes sealed files and makes them durable, folders included. */
+  /** Closes sealed files and makes them durable, folders included. Throws for all or none. */
   sync(durable: boolean): void {
     const files = this.#unsyncedFiles;
     const folders = this.#unsyncedFolders;
     this.#unsyncedFiles = [];
     this.#unsyncedFolders = new Set();
     try {
+      for (const file of files) refuseUnlinked(file);
       if (durable) {
         for (const file of files) fs.fdatasyncSync(file);
         for (const folder of folders) syncFolder(folder);
@@ -121,40 +149,41 @@ export class ShardFiles {
 
   /** Names of the fan-out folders, in order. */
   folders(): string[] {
-    return fs.readdirSync(this.#root).toSorted();
+    return namesIn(this.#root);
   }
 
   list(folder: string): ListedPage['shards'] {
     const shards: ListedShard[] = [];
-    for (const name of fs.readdirSync(join(this.#root, folder))) {
+    for (const name of namesIn(join(this.#root, folder))) {
       const match = /^([0-9a-f]{32})\.(\d+)$/.exec(name);
       if (match === null || this.#open.has(name)) continue;
       const path = join(this.#root, folder, name);
       const bytes = fs.statSync(path, { throwIfNoEntry: false })?.size;
       if (bytes === undefined) continue;
       const [, chunk = '', column = ''] = match;
-      const sealed = readHeader(path) !== undefined;
+      const sealed = this.#readHeader(path) !== undefined;
       shards.push({ chunk, column: Number(column), place: { shard: name }, bytes, sealed });
     }
     return shards;
   }
 
   close(): void {
-    for (const { file } of this.#open.values()) fs.closeSync(file);
+    for (const { output } of this.#open.values()) fs.closeSync(output.file);
     for (const { file } of this.#reading.values()) fs.closeSync(file);
     this.#open.clear();
     this.#reading.clear();
   }
 
-  #create(path: string): number {
-    if (!this.#intact()) throw new ShardFault('unavailable', 'the datanode lost its folder');
+  #create(path: string): OutputFile {
+    this.#options.requireFolder();
     try {
-      return fs.openSync(path, 'wx', 0o600);
+      return this.#outputs.create(path);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
       fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      this.#unsyncedFolders.add(this.#root);
-      return fs.openSync(path, 'wx', 0o600);
+      // The root as well: somebody may have removed it.
+      this.#unsyncedFolders.add(this.#root).add(dirname(this.#root));
+      return this.#outputs.create(path);
     }
   }
 
@@ -171,7 +200,7 @@ export class ShardFiles {
     }
   }
 
-  #openForReading(chunk: string, column: number, dataLength: number): ReadShard {
+  #openForReading({ chunk, column, dataLength }: ShardName): ReadShard {
     const shard = `${chunk}.${column}`;
     const known = this.#reading.get(shard);
     if (known !== undefined) {
@@ -183,7 +212,7 @@ export class ShardFiles {
     try {
       const unit = Buffer.alloc(UNIT);
       readAll(file, unit, 0);
-      const header = decodeHeader(unit);
+      const header = decodeHeader(unit, this.#options.seed);
       const right = header?.chunk === chunk && header.column === column;
       if (!right || header.dataLength !== dataLength) {
         throw new ShardFault('corrupt', `${shard}: header`);
@@ -199,23 +228,24 @@ export class ShardFiles {
     }
   }
 
+  #readHeader(path: string): ShardHeader | undefined {
+    const unit = Buffer.alloc(UNIT);
+    const file = fs.openSync(path, 'r');
+    try {
+      const whole = fs.readSync(file, unit, 0, UNIT, 0) === UNIT;
+      return whole ? decodeHeader(unit, this.#options.seed) : undefined;
+    } finally {
+      fs.closeSync(file);
+    }
+  }
+
   #remember(shard: string, entry: ReadShard): void {
     for (const [oldest, { file }] of this.#reading) {
-      if (this.#reading.size < READ_FILES_MAX) break;
+      if (this.#reading.size < LIMITS.shardFilesOpen) break;
       fs.closeSync(file);
       this.#reading.delete(oldest);
     }
     this.#reading.set(shard, entry);
-  }
-}
-
-function readHeader(path: string): ShardHeader | undefined {
-  const unit = Buffer.alloc(UNIT);
-  const file = fs.openSync(path, 'r');
-  try {
-    return fs.readSync(file, unit, 0, UNIT, 0) === UNIT ? decodeHeader(unit) : undefined;
-  } finally {
-    fs.closeSync(file);
   }
 }
 
@@ -233,30 +263,5 @@ export function verify(
     if (sum !== table.readBigUInt64LE(((at + start) / CHECK_BLOCK) * 8)) {
       throw new ShardFault('corrupt', `checksum of block ${(at + start) / CHECK_BLOCK}`);
     }
-  }
-}
-
-export function writeAll(file: number, bytes: Uint8Array, position: number): void {
-  for (let at = 0; at < bytes.length; ) {
-    at += fs.writeSync(file, bytes, at, bytes.length - at, position + at);
-  }
-}
-
-/** Throws 'corrupt' when the file ends before the bytes do. */
-export function readAll(file: number, bytes: Uint8Array, position: number): void {
-  for (let at = 0; at < bytes.length; ) {
-    const count = fs.readSync(file, bytes, at, bytes.length - at, position + at);
-    if (count === 0) throw new ShardFault('corrupt', 'the file is too short');
-    at += count;
-  }
-}
-
-/** A new name is durable only with its folder. */
-export function syncFolder(folder: string): void {
-  const file = fs.openSync(folder, 'r');
-  try {
-    fs.fsyncSync(file);
-  } finally {
-    fs.closeSync(file);
   }
 }

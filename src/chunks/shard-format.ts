@@ -6,7 +6,8 @@
  *   entry: [header unit, table inside][data, zero-padded to a unit]
  *
  * Everything starts and ends on 4 KiB units, so that O_DIRECT is possible. The header is written
- * last: a shard without a valid header was never acknowledged.
+ * last: a shard without a valid header was never acknowledged. Its checksum is seeded with the
+ * datanode's id, which no client knows: bytes of a payload can never pass for a header.
  */
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -48,8 +49,13 @@ export function entryBytesOf(dataLength: number): number {
   return UNIT + roundUp(dataLength, UNIT);
 }
 
+/** What the headers of a datanode are sealed with, from the id of its folder. */
+export function headerSeed(datanodeId: string): bigint {
+  return checksumOf(Buffer.from(datanodeId));
+}
+
 /** `table` holds one 8-byte little-endian xxHash64 per checksum block. */
-export function encodeHeader(header: ShardHeader, table: Uint8Array): Buffer {
+export function encodeHeader(header: ShardHeader, table: Uint8Array, seed: bigint): Buffer {
   const unit = Buffer.alloc(UNIT);
   MAGIC.copy(unit, 0);
   unit.writeUInt16LE(VERSION, 8);
@@ -66,16 +72,15 @@ export function encodeHeader(header: ShardHeader, table: Uint8Array): Buffer {
     assert(TABLE_AT + table.length <= CHECKSUM_AT, 'an entry keeps its table in its header');
     unit.set(table, TABLE_AT);
   }
-  unit.writeBigUInt64LE(checksumOf(unit.subarray(0, CHECKSUM_AT)), CHECKSUM_AT);
+  unit.writeBigUInt64LE(checksumOf(unit.subarray(0, CHECKSUM_AT), seed), CHECKSUM_AT);
   return unit;
 }
 
 /** Undefined for anything but a whole, undamaged header. */
-export function decodeHeader(unit: Buffer): ShardHeader | undefined {
+export function decodeHeader(unit: Buffer, seed: bigint): ShardHeader | undefined {
   if (unit.length < UNIT || !unit.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
-  if (unit.readBigUInt64LE(CHECKSUM_AT) !== checksumOf(unit.subarray(0, CHECKSUM_AT))) {
-    return undefined;
-  }
+  const sum = checksumOf(unit.subarray(0, CHECKSUM_AT), seed);
+  if (unit.readBigUInt64LE(CHECKSUM_AT) !== sum) return undefined;
   const kind = KINDS[unit.readUInt16LE(10)];
   const layout = REPLICATIONS[unit.readUInt8(13)];
   if (unit.readUInt16LE(8) !== VERSION || kind === undefined || layout === undefined) {

@@ -9,7 +9,7 @@ import type { Log } from '../base/log.ts';
 import { StoreError } from '../base/store-error.ts';
 import type { Arena, Block } from '../memory/arena.ts';
 import { type Kernels, loadKernels } from '../wasm/kernels.ts';
-import { ChunkReader, type ReadCounters } from './chunk-reader.ts';
+import { ChunkReader, type ShardLoss } from './chunk-reader.ts';
 import {
   type ByteRange,
   type ChunkId,
@@ -17,13 +17,17 @@ import {
   type ChunkStore,
   type ChunkStoreStats,
   type ChunkWriter,
-  columnsOf,
   type Replication,
   type StoredShard,
 } from './chunk-store.ts';
 import { type Codec, codecFor } from './codec.ts';
-import type { Datanode } from './datanode.ts';
-import type { ListedPage, ShardPlace } from './datanode-protocol.ts';
+import { type Datanode, DatanodeError } from './datanode.ts';
+import type {
+  DatanodeRequest,
+  DatanodeValue,
+  ListedPage,
+  ShardPlace,
+} from './datanode-protocol.ts';
 import { PackedWriter } from './packed-writer.ts';
 import { placeColumns } from './placement.ts';
 import { StripedWriter } from './striped-writer.ts';
@@ -35,16 +39,17 @@ export interface StripedChunkStoreOptions {
   readonly log: Log;
 }
 
-/** How long a writer waits for its parity blocks before the client is told to slow down. */
-const PARITY_WAIT_MS = 30_000;
-
 export class StripedChunkStore implements ChunkStore {
   readonly chunkBytesMax: number = LIMITS.chunkBytes;
   readonly #options: StripedChunkStoreOptions;
   readonly #kernels: Kernels;
   readonly #codecs = new Map<Replication, Codec>();
   readonly #datanodes: ReadonlyMap<number, Datanode>;
-  readonly #counters: ReadCounters = { degradedReads: 0, corruptShards: 0, missingShards: 0 };
+  #degradedReads = 0;
+  #corruptShards = 0;
+  #missingShards = 0;
+  /** Shards whose loss was logged; forgotten when full, so that it is bounded. */
+  readonly #reported = new Set<string>();
   /** Chunks being written: theirs are not orphans. */
   readonly #writing = new Set<string>();
 
@@ -57,6 +62,7 @@ export class StripedChunkStore implements ChunkStore {
   async create(layout: Replication, length: number, signal?: AbortSignal): Promise<ChunkWriter> {
     const { arena, clock, datanodes } = this.#options;
     const codec = this.#codec(layout);
+    this.#requireRoom(codec);
     const id = timeOrderedId(clock) as ChunkId;
     const columns = codec.dataColumns + codec.parityColumns;
     const places = placeColumns(id, columns, datanodes);
@@ -71,7 +77,16 @@ export class StripedChunkStore implements ChunkStore {
     const accumulators = await this.#accumulators(codec, signal);
     this.#writing.add(id);
     const { blockBytes } = arena;
-    return new StripedWriter({ id, length, layout, codec, blockBytes, datanodes: places, accumulators, onEnd });
+    return new StripedWriter({
+      id,
+      length,
+      layout,
+      codec,
+      blockBytes,
+      datanodes: places,
+      accumulators,
+      onEnd,
+    });
   }
 
   read(ref: ChunkRef, range: ByteRange, signal?: AbortSignal): AsyncIterable<Block> {
@@ -81,8 +96,10 @@ export class StripedChunkStore implements ChunkStore {
       kernels: this.#kernels,
       arena: this.#options.arena,
       datanodeOf: (node) => this.#datanodes.get(node),
-      counters: this.#counters,
-      log: this.#options.log,
+      onLoss: (loss) => this.#report(loss),
+      onRebuild: () => {
+        this.#degradedReads += 1;
+      },
       signal,
     }).blocks(range);
   }
@@ -106,7 +123,8 @@ export class StripedChunkStore implements ChunkStore {
       if (datanode.state !== 'up') continue;
       let cursor: string | undefined;
       do {
-        const page = (await datanode.request({ kind: 'list', cursor })) as ListedPage;
+        const page = await unlessLost<ListedPage>(datanode, { kind: 'list', cursor });
+        if (page === undefined) break;
         cursor = page.cursor;
         const shards = page.shards
           .filter(({ chunk }) => idTime(chunk) < createdBeforeMs && !this.#writing.has(chunk))
@@ -136,18 +154,41 @@ export class StripedChunkStore implements ChunkStore {
       directory,
       state,
     }));
-    return { ...this.#counters, openWriters: this.#writing.size, nodes };
+    return {
+      degradedReads: this.#degradedReads,
+      corruptShards: this.#corruptShards,
+      missingShards: this.#missingShards,
+      openWriters: this.#writing.size,
+      nodes,
+    };
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#datanodes.values()].map((datanode) => datanode.close()));
   }
 
-  async #deleteShard(node: number, chunk: string, column: number, place: ShardPlace): Promise<void> {
+  async #deleteShard(
+    node: number,
+    chunk: string,
+    column: number,
+    place: ShardPlace,
+  ): Promise<void> {
     const datanode = this.#datanodes.get(node);
     // What lies on a lost datanode is an orphan for the scrub when it comes back.
     if (datanode === undefined || datanode.state !== 'up') return;
-    await datanode.request({ kind: 'delete', chunk, column, place });
+    await unlessLost(datanode, { kind: 'delete', chunk, column, place });
+  }
+
+  /** Shards of a datanode that is gone as a whole are counted; that it is gone was logged. */
+  #report(loss: ShardLoss): void {
+    if (loss.failure === 'corrupt') this.#corruptShards += 1;
+    else this.#missingShards += 1;
+    const shard = `${loss.chunk}.${loss.column}`;
+    const state = this.#datanodes.get(loss.node)?.state ?? 'up';
+    if (state !== 'up' || this.#reported.has(shard)) return;
+    if (this.#reported.size >= LIMITS.reportedShards) this.#reported.clear();
+    this.#reported.add(shard);
+    this.#options.log.warn({ ...loss }, 'shard unreadable: rebuilding from the others');
   }
 
   #codec(layout: Replication): Codec {
@@ -164,22 +205,45 @@ export class StripedChunkStore implements ChunkStore {
     if (codec.dataColumns === 1 || codec.parityColumns === 0) return [];
     const { arena } = this.#options;
     const perCell = codec.cellBytes / arena.blockBytes;
-    const timeout = AbortSignal.timeout(PARITY_WAIT_MS);
-    const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    const waiting = new AbortController();
+    const onAbort = (): void => waiting.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    const tooLong = new StoreError('limit', 'too many uploads at once');
+    const timer = setTimeout(() => waiting.abort(tooLong), LIMITS.parityWaitMs);
     try {
-      const blocks = await arena.acquireMany(codec.parityColumns * perCell, 'parity', either);
+      const count = codec.parityColumns * perCell;
+      const blocks = await arena.acquireMany(count, 'parity', waiting.signal);
       return Array.from({ length: codec.parityColumns }, (_, row) =>
         blocks.slice(row * perCell, (row + 1) * perCell),
       );
-    } catch (error) {
-      if (!timeout.aborted) throw error;
-      throw new StoreError('limit', 'too many uploads at once', error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** A layout whose stripes the arena cannot hold is refused, not waited for. */
+  #requireRoom(codec: Codec): void {
+    const { arena } = this.#options;
+    const columns = codec.dataColumns + codec.parityColumns;
+    const parity = codec.dataColumns === 1 ? 0 : codec.parityColumns;
+    const accumulators = (parity * codec.cellBytes) / arena.blockBytes;
+    if (accumulators > arena.maxFor('parity') || columns > arena.maxFor('scratch')) {
+      throw new StoreError('limit', `the arena is too small for ${codec.replication}`);
     }
   }
 }
 
-/** Columns of a layout: how many datanodes it needs. */
-export function datanodesNeeded(layout: Replication): number {
-  const { data, parity } = columnsOf(layout);
-  return data + parity;
+/** Undefined when the datanode turns out to be lost: what it holds is for a later scrub. */
+async function unlessLost<Value extends DatanodeValue>(
+  datanode: Datanode,
+  request: DatanodeRequest,
+): Promise<Value | undefined> {
+  try {
+    return (await datanode.request(request)) as Value;
+  } catch (error) {
+    if (error instanceof DatanodeError && error.failure === 'lost') return undefined;
+    throw error;
+  }
 }

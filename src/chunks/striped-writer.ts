@@ -6,15 +6,13 @@
  * Invariant: a block is held until every datanode that was sent its span has answered.
  */
 import { assert } from '../base/assert.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { Block } from '../memory/arena.ts';
 import type { Codec } from './codec.ts';
 import type { ChunkId, ChunkRef, ChunkWriter, Replication } from './chunk-store.ts';
 import type { Datanode } from './datanode.ts';
 import type { SpanPair } from './datanode-protocol.ts';
 import { columnLength } from './shard-format.ts';
-
-/** Blocks on their way to datanodes, for one writer: enough to keep the disks busy. */
-const IN_FLIGHT_MAX = 8;
 
 export interface StripedWriterOptions {
   readonly id: ChunkId;
@@ -55,7 +53,7 @@ export class StripedWriter implements ChunkWriter {
     this.#written += block.length;
     const stripeBytes = this.#options.codec.dataColumns * this.#options.codec.cellBytes;
     if (this.#written % stripeBytes === 0) this.#flushParity();
-    while (this.#inFlight.size >= IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
+    while (this.#inFlight.size >= LIMITS.writerBlocksInFlight) await Promise.race(this.#inFlight);
     this.#refuseAfterFailure();
   }
 
@@ -135,7 +133,7 @@ export class StripedWriter implements ChunkWriter {
         }),
       ];
     });
-    return Promise.all(sent);
+    return allAnswered(sent);
   }
 
   /** The stripe is whole, or the payload ends: the parity cells are as long as the first column's. */
@@ -177,5 +175,15 @@ export class StripedWriter implements ChunkWriter {
 
   async #settle(): Promise<void> {
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+  }
+}
+
+/**
+ * Like `Promise.all`, but rejects only when the last one answered: until then a datanode may
+ * still read the block, or zero its slack.
+ */
+async function allAnswered(sent: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(sent)) {
+    if (result.status === 'rejected') throw result.reason;
   }
 }

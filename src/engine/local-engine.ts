@@ -1,11 +1,16 @@
 /** The local engine: LMDB metadata and one datanode thread per directory. */
-import { mkdirSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Replication } from '../chunks/chunk-store.ts';
 import { type Datanode, DatanodeThread, LostDatanode } from '../chunks/datanode.ts';
-import type { DatanodeSettings, ReplyBatch, RequestBatch } from '../chunks/datanode-protocol.ts';
+import type {
+  DatanodeSettings,
+  FileAccess,
+  ReplyBatch,
+  RequestBatch,
+} from '../chunks/datanode-protocol.ts';
+import { makeFolder } from '../chunks/file-bytes.ts';
 import { StripedChunkStore } from '../chunks/striped-chunk-store.ts';
 import type { Arena } from '../memory/arena.ts';
 import { openLmdbMetaStore } from '../meta/lmdb-meta-store.ts';
@@ -18,6 +23,8 @@ export interface LocalEngineOptions {
   readonly datanodeDirectories: readonly string[];
   readonly replication: Replication;
   readonly durability: 'durable' | 'relaxed';
+  /** How shard files are written; `buffered` when not said. */
+  readonly io?: FileAccess;
   readonly arena: Arena;
   readonly clock: Clock;
   readonly log: Log;
@@ -27,7 +34,7 @@ export interface LocalEngineOptions {
 
 export async function openLocalEngine(options: LocalEngineOptions): Promise<Engine> {
   const { metaDirectory, durability, clock, onFatal, log, arena } = options;
-  mkdirSync(metaDirectory, { recursive: true, mode: 0o700 });
+  makeFolder(metaDirectory);
   const entries = openRoster(metaDirectory, options.datanodeDirectories);
   const datanodes = await Promise.all(entries.map((entry) => openDatanode(entry, options)));
   const chunks = new StripedChunkStore({ arena, datanodes, clock, log });
@@ -56,9 +63,17 @@ async function openDatanode(entry: RosterEntry, options: LocalEngineOptions): Pr
     memory: options.arena.memory,
     durable: options.durability === 'durable',
     volumeBytes: LIMITS.volumeBytes,
+    io: options.io ?? 'buffered',
   };
   const link = await startWorker<RequestBatch, ReplyBatch>('datanode', settings, {
     onFatal: options.onFatal,
   });
-  return new DatanodeThread(node, directory, link);
+  return new DatanodeThread({
+    node,
+    directory,
+    link,
+    onLost: (reason) => {
+      options.log.error({ node, directory, reason }, 'datanode lost: served from parity');
+    },
+  });
 }

@@ -5,10 +5,11 @@
  */
 import * as fs from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ID_FILE } from '../chunks/datanode-service.ts';
 import type { DatanodeState } from '../chunks/datanode.ts';
+import { makeFolder, syncFolder } from '../chunks/file-bytes.ts';
 import { StoreError } from '../base/store-error.ts';
 
 const RosterSchema = z.object({
@@ -77,7 +78,7 @@ export function openRoster(
 function addDatanode(roster: Roster, directory: string): RosterEntry {
   const node = Math.max(-1, ...roster.datanodes.map((one) => one.node)) + 1;
   const id = randomUUID();
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeFolder(directory);
   writeJson(join(directory, ID_FILE), { version: 1, store: roster.store, id });
   roster.datanodes.push({ node, id, directory });
   return { node, id, directory, state: 'up' };
@@ -109,10 +110,5 @@ function writeJson(path: string, value: object): void {
     fs.closeSync(file);
   }
   fs.renameSync(temporary, path);
-  const folder = fs.openSync(join(path, '..'), 'r');
-  try {
-    fs.fsyncSync(folder);
-  } finally {
-    fs.closeSync(folder);
-  }
+  syncFolder(dirname(path));
 }

@@ -63,6 +63,8 @@ export class LiveRequest implements Transport {
   #paused = false;
   #stalled = false;
   #progress = 0;
+  /** Bytes of body up to which a held answer waits. */
+  #heldBytesMax = 0;
   /** When the client last did something, and when the phase began. */
   #activeMs: number;
   #phaseMs: number;
@@ -165,8 +167,9 @@ export class LiveRequest implements Transport {
       if (last) feed.end();
     } else if (this.#phase === 'held') {
       if (last) this.#answer();
+      else if (this.#received > this.#heldBytesMax) this.#sendUnended();
     } else if (this.#phase === 'unended') {
-      if (last || this.#received > this.#options.limits.refusedBytes) this.#res.close();
+      if (last || this.#received > this.#options.limits.refusedBytes) this.#closeSoon();
     }
   }
 
@@ -188,8 +191,9 @@ export class LiveRequest implements Transport {
       return;
     }
     this.#unpause();
-    const left = (this.#bodyLength ?? Number.POSITIVE_INFINITY) - this.#received;
-    if (this.#stalled || left > this.#options.limits.drainBytes) this.#sendUnended();
+    this.#heldBytesMax = this.#received + this.#options.limits.drainBytes;
+    const tooLong = this.#bodyLength !== undefined && this.#bodyLength > this.#heldBytesMax;
+    if (this.#stalled || response.close === true || tooLong) this.#sendUnended();
     else this.#enter('held');
   }
 
@@ -208,6 +212,13 @@ export class LiveRequest implements Transport {
     this.#enter('unended');
     this.#exchange?.feed?.abort(GONE);
     this.#writer.sendUnended(response);
+  }
+
+  /** Not at once: inside uWebSockets' read, the answer just written is not yet on its way. */
+  #closeSoon(): void {
+    setImmediate(() => {
+      if (this.#phase === 'unended') this.#res.close();
+    });
   }
 
   #answer(): void {

@@ -13,7 +13,13 @@ import type { BlockBody, S3Response } from '../s3/request.ts';
 import type { HttpResponse } from './uws.ts';
 
 /** Framing is this room's; a response's own words on it are dropped. */
-const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'date', 'keep-alive']);
+const FRAMING = new Set([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'date',
+  'keep-alive',
+]);
 
 /** Idle connections end two seconds either side of `idleMs`; clients should let go before. */
 const KEEP_ALIVE = `timeout=${LIMITS.idleMs / 1000 - 2}`;
@@ -120,7 +126,10 @@ export class ResponseWriter {
     for (const [name, value] of headers) {
       if (FRAMING.has(name.toLowerCase())) continue;
       // A line break inside a value would end the header: never, whoever let it through.
-      this.#res.writeHeader(name, /[\r\n\0]/.test(value) ? value.replace(/[\r\n\0]+/g, ' ') : value);
+      this.#res.writeHeader(
+        name,
+        /[\r\n\0]/.test(value) ? value.replace(/[\r\n\0]+/g, ' ') : value,
+      );
     }
     this.#headWritten = true;
   }

@@ -86,10 +86,13 @@ class UwsServer implements HttpServer {
     this.#socket = await new Promise<us_listen_socket>((resolve, reject) => {
       listen(host, port, flags, (socket) => {
         if (socket !== false) resolve(socket);
-        else reject(new Error(`cannot listen on ${host}:${port}: taken, or no address of this host`));
+        else
+          reject(new Error(`cannot listen on ${host}:${port}: taken, or no address of this host`));
       });
     });
-    this.#port = uws.us_socket_local_port(this.#socket as Parameters<typeof uws.us_socket_local_port>[0]);
+    this.#port = uws.us_socket_local_port(
+      this.#socket as Parameters<typeof uws.us_socket_local_port>[0],
+    );
     this.#sweeper = setInterval(() => this.#sweep(), this.#sweepMs);
     this.#sweeper.unref();
   }

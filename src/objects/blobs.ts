@@ -10,10 +10,16 @@
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/store-error.ts';
 import type { ByteRange, ChunkRef } from '../chunks/chunk-store.ts';
-import { blobPartition, pageKey, SHARING_PREFIX, sharingKey } from '../meta/keyspace.ts';
-import type { Partition, Row, Write } from '../meta/meta-store.ts';
+import {
+  blobPartition,
+  decodeSharingKey,
+  pageKey,
+  SHARING_PREFIX,
+  sharingKey,
+} from '../meta/keyspace.ts';
+import type { Write } from '../meta/meta-store.ts';
 import { encodeBlobPages, encodeSharing } from '../meta/record-codec.ts';
-import type { CompositeBlob, Hold, SegmentRecord, StoredData } from '../meta/records.ts';
+import type { BlobRef, CompositeBlob, Hold, SegmentRecord, StoredData } from '../meta/records.ts';
 import type { Context } from './context.ts';
 import {
   chunkRefOf,
@@ -34,6 +40,9 @@ const PAGES_PER_COMMIT = 32;
 const SEGMENTS_PER_TURN = 1000;
 const DROP_TRIES = 20;
 const FLATTEN_AT_ONCE = 32;
+/** Sharing rows of one blob that one commit removes. */
+const OWNERS_AT_ONCE = 400;
+const BLOBS_AT_ONCE = 16;
 
 export class Blobs {
   readonly #context: Context;
@@ -164,36 +173,67 @@ export class Blobs {
     }
   }
 
-  /**
-   * Gives up a hold; the last one destroys the blob. Idempotent and safe to repeat after a crash
-   * at any step. With `doomed`, chunks that only this hold referred to are added to it instead of
-   * being deleted: the caller deletes them before it forgets the hold.
-   */
-  async drop(hold: Hold, doomed?: ChunkRef[]): Promise<void> {
-    const { meta } = this.#context;
-    const partition = blobPartition(hold.blob.id);
-    const key = sharingKey(hold.ownerId);
-    for (let tries = 0; tries < DROP_TRIES; tries += 1) {
-      const { rows } = meta.scan(partition, { prefix: SHARING_PREFIX, limit: 2 });
-      const own = meta.get(partition, key);
-      const other = rows.find((row) => Buffer.compare(row.key, key) !== 0);
-      if (other === undefined) {
-        await this.#destroy(hold, own === undefined ? doomed : undefined);
-        if (own !== undefined) await this.#deleteRows(partition, [own]);
-        return;
-      }
-      if (own === undefined) return;
-      // The other owner's row is proof that this one is not the last: two that drop at once
-      // must not both believe in each other.
-      const checks = [{ key: other.key, rev: other.rev }];
-      const writes: Write[] = [{ kind: 'delete', key }];
-      if ((await meta.commit({ partition, checks, writes })) === 'committed') return;
-    }
-    throw new StoreError('unavailable', `too many owners change blob ${hold.blob.id}`);
+  /** Gives up one hold, as `dropAll` does. */
+  async drop(hold: Hold): Promise<void> {
+    await this.dropAll([hold]);
   }
 
-  async #destroy(hold: Hold, doomed: ChunkRef[] | undefined): Promise<void> {
-    const { blob } = hold;
+  /**
+   * Gives up holds; the last one of a blob destroys it. Idempotent and safe to repeat after a
+   * crash at any step: when it resolves, whatever only these holds referred to is gone.
+   */
+  async dropAll(holds: readonly Hold[]): Promise<void> {
+    const groups = new Map<string, Hold[]>();
+    for (const hold of holds) {
+      const group = groups.get(hold.blob.id);
+      if (group === undefined) groups.set(hold.blob.id, [hold]);
+      else if (group.length < OWNERS_AT_ONCE) group.push(hold);
+      else await this.#dropGroup(group.splice(0, group.length, hold), undefined);
+    }
+    const doomed: ChunkRef[] = [];
+    const waiting = groups.values();
+    const lane = async (): Promise<void> => {
+      for (const group of waiting) await this.#dropGroup(group, doomed);
+    };
+    const lanes = Array.from({ length: Math.min(BLOBS_AT_ONCE, groups.size) }, lane);
+    // Every lane has ended before anything is thrown: no work goes on behind the caller's back.
+    const outcomes = await Promise.allSettled(lanes);
+    if (doomed.length > 0) await this.#context.chunks.delete(doomed);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /**
+   * Holds of one blob. Chunks that only they referred to are added to `doomed`, to be deleted in
+   * one call before the caller forgets the holds.
+   */
+  async #dropGroup(holds: readonly Hold[], doomed: ChunkRef[] | undefined): Promise<void> {
+    const [first] = holds;
+    assert(first !== undefined, 'a group has holds');
+    const { meta } = this.#context;
+    const { blob } = first;
+    const partition = blobPartition(blob.id);
+    const keys = new Map(holds.map(({ ownerId }) => [ownerId, sharingKey(ownerId)]));
+    for (let tries = 0; tries < DROP_TRIES; tries += 1) {
+      const { rows } = meta.scan(partition, { prefix: SHARING_PREFIX, limit: keys.size + 1 });
+      const own = [...keys.values()].filter((key) => meta.get(partition, key) !== undefined);
+      const other = rows.find(({ key }) => !keys.has(decodeSharingKey(key)));
+      const writes = own.map((key): Write => ({ kind: 'delete', key }));
+      if (other === undefined) {
+        // Rows that say who owns the blob go after its bytes: until then a retry finds them.
+        await this.#destroy(blob, own.length === 0 ? doomed : undefined);
+        if (own.length > 0) await meta.commit({ partition, checks: [], writes });
+        return;
+      }
+      if (own.length === 0) return;
+      // The other owner's row is proof that these are not the last: two that drop at once
+      // must not both believe in each other.
+      const checks = [{ key: other.key, rev: other.rev }];
+      if ((await meta.commit({ partition, checks, writes })) === 'committed') return;
+    }
+    throw new StoreError('unavailable', `too many owners change blob ${blob.id}`);
+  }
+
+  async #destroy(blob: BlobRef, doomed: ChunkRef[] | undefined): Promise<void> {
     if (isComposite(blob)) {
       await this.#destroyPages(blob);
       return;
@@ -204,25 +244,20 @@ export class Blobs {
   }
 
   async #destroyPages(blob: CompositeBlob): Promise<void> {
-    const { chunks, meta } = this.#context;
+    const { meta } = this.#context;
     const partition = blobPartition(blob.id);
     for (let number = 0; number < blob.pages; number += 1) {
       const page = findPage(meta, blob.id, number);
       if (page === undefined) continue;
-      const doomed: ChunkRef[] = [];
-      for (const { data } of page.segments) {
-        if (data.kind === 'hold') await this.drop(data.hold, doomed);
-      }
-      if (doomed.length > 0) await chunks.delete(doomed);
+      await this.dropAll(holdsOf(page.segments.map(({ data }) => data)));
       const writes: Write[] = [{ kind: 'delete', key: pageKey(number) }];
       await meta.commit({ partition, checks: [], writes });
     }
   }
+}
 
-  async #deleteRows(partition: Partition, rows: readonly Row[]): Promise<void> {
-    const writes = rows.map(({ key }): Write => ({ kind: 'delete', key }));
-    await this.#context.meta.commit({ partition, checks: [], writes });
-  }
+export function holdsOf(stored: readonly StoredData[]): Hold[] {
+  return stored.flatMap((data) => (data.kind === 'hold' ? [data.hold] : []));
 }
 
 /** Lets requests run between two stretches of work. */

@@ -192,17 +192,22 @@ export class Buckets {
     try {
       await this.#putState(name, 'deleting');
       await this.#putStates(bucket.partitions, 'closed');
-      if (this.#holdsObjects(bucket)) {
-        await this.#putStates(bucket.partitions, 'open');
-        await this.#putState(name, 'open');
-        throw notEmpty(name);
-      }
+      if (this.#holdsObjects(bucket)) throw notEmpty(name);
       await this.#retire(bucket);
+    } catch (error) {
+      // Not empty, or the disk is: either way the bucket goes on.
+      await this.#reopen(bucket);
+      throw error;
     } finally {
       bucket.states.clear();
       bucket.deletion = undefined;
       decided();
     }
+  }
+
+  async #reopen({ view, partitions }: OpenBucket): Promise<void> {
+    await this.#putStates(partitions, 'open');
+    await this.#putState(view.name, 'open');
   }
 
   /** Removes the bucket row. What is left (uploads, reclaim rows) is worked off later. */

@@ -50,13 +50,22 @@ const SHARDS_AT_ONCE = 500;
 export class OrphanScrub {
   readonly #context: Context;
   readonly #buckets: Buckets;
+  #running: Promise<ScrubReport> | undefined;
 
   constructor(context: Context, buckets: Buckets) {
     this.#context = context;
     this.#buckets = buckets;
   }
 
-  async run(): Promise<ScrubReport> {
+  /** Joins the run that is under way, if there is one. */
+  run(): Promise<ScrubReport> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<ScrubReport> {
     const report = { shards: 0, partitions: 0, sharings: 0 };
     const { log, touched } = this.#context;
     touched.begin();

@@ -6,7 +6,6 @@
  * that a commit of this process named. A blob that a running read leases is left for later.
  */
 import { LIMITS } from '../base/limits.ts';
-import type { ChunkRef } from '../chunks/chunk-store.ts';
 import {
   blobPartition,
   BUCKETS,
@@ -33,14 +32,14 @@ import {
   encodeReclaim,
   encodeState,
 } from '../meta/record-codec.ts';
-import type { ReclaimRecord } from '../meta/records.ts';
-import { nextTurn } from './blobs.ts';
+import type { Hold } from '../meta/records.ts';
+import { holdsOf, nextTurn } from './blobs.ts';
 import type { Blobs } from './blobs.ts';
 import type { Buckets } from './buckets.ts';
 import type { Context } from './context.ts';
 
 /** Rows worked off together: their chunks are deleted in one call, the rows in one commit. */
-const ROWS_AT_ONCE = 64;
+const ROWS_AT_ONCE = 200;
 const PAGES_AT_ONCE = 16;
 const BACKLOG_MAX = 10_000;
 
@@ -170,29 +169,40 @@ export class Reclaimer {
   }
 
   /** Resolves with the rows that may be deleted. */
-  async #workRows(rows: readonly Row[]): Promise<Row[]> {
-    const doomed: ChunkRef[] = [];
+  async #workRows(rows: readonly Row[]): Promise<readonly Row[]> {
+    const { leases } = this.#context;
+    const ready: Row[] = [];
+    const holds: Hold[] = [];
     const done: Row[] = [];
     for (const row of rows) {
       try {
-        if (await this.#work(decodeReclaim(row.value), doomed)) done.push(row);
+        const record = decodeReclaim(row.value);
+        if (record.kind === 'upload') {
+          await this.#workUpload(record.uploadId, record.keepBlobId);
+          done.push(row);
+        } else if (leases.size >= 0) {
+          holds.push(...record.holds);
+          ready.push(row);
+        }
       } catch (error) {
         this.#warn(error, { reclaimId: decodeReclaimKey(row.key).id });
       }
     }
-    if (doomed.length > 0) await this.#context.chunks.delete(doomed);
-    return done;
+    try {
+      await this.#blobs.dropAll(holds);
+      return [...done, ...ready];
+    } catch (error) {
+      if (rows.length > 1) return [...done, ...(await this.#workEach(ready))];
+      this.#warn(error, {});
+      return done;
+    }
   }
 
-  async #work(record: ReclaimRecord, doomed: ChunkRef[]): Promise<boolean> {
-    if (record.kind === 'upload') {
-      await this.#workUpload(record.uploadId, record.keepBlobId);
-      return true;
-    }
-    const { leases } = this.#context;
-    if (record.holds.some(({ blob }) => leases.isLeased(blob.id))) return false;
-    for (const hold of record.holds) await this.#blobs.drop(hold, doomed);
-    return true;
+  /** One by one, so that a row that fails does not keep the others. */
+  async #workEach(rows: readonly Row[]): Promise<Row[]> {
+    const done: Row[] = [];
+    for (const row of rows) done.push(...(await this.#workRows([row])));
+    return done;
   }
 
   /** Drops the parts of an upload that ended, but for those that the completed blob owns. */
@@ -211,13 +221,8 @@ export class Reclaimer {
       for (;;) {
         const { rows } = meta.scan(partition, { prefix, limit: ROWS_AT_ONCE });
         if (rows.length === 0) break;
-        const doomed: ChunkRef[] = [];
-        for (const { value } of rows) {
-          const { data } = decodePart(value);
-          if (data.kind === 'inline' || kept.has(data.hold.ownerId)) continue;
-          await this.#blobs.drop(data.hold, doomed);
-        }
-        if (doomed.length > 0) await this.#context.chunks.delete(doomed);
+        const holds = holdsOf(rows.map(({ value }) => decodePart(value).data));
+        await this.#blobs.dropAll(holds.filter(({ ownerId }) => !kept.has(ownerId)));
         await this.#deleteRows(partition, rows);
         await nextTurn();
       }

@@ -8,6 +8,7 @@ import { LIMITS } from '../base/limits.ts';
 import { S3Error, type S3ErrorDetails } from '../base/s3-error.ts';
 import type { ChunkSigner } from '../body/body.ts';
 import type { Identity } from './operation.ts';
+import { withQueryHeaders } from './query-headers.ts';
 import type { S3Request } from './request.ts';
 import {
   ALGORITHM,
@@ -285,39 +286,6 @@ function sentPayloadHash(request: S3Request, signedHash: string): string {
   return (
     request.headers.get('x-amz-content-sha256') ?? queryPayloadHash(request) ?? UNSIGNED_PAYLOAD
   );
-}
-
-/** Parameters of the signature itself, which are no headers. */
-const SIGNATURE_PARAMETERS: ReadonlySet<string> = new Set([
-  'x-amz-algorithm',
-  'x-amz-credential',
-  'x-amz-date',
-  'x-amz-expires',
-  'x-amz-signedheaders',
-  'x-amz-signature',
-  'x-amz-security-token',
-  'x-amz-content-sha256',
-]);
-
-/**
- * Presigners put `x-amz-*` headers (an ACL, metadata, a checksum) into the query; S3 reads them
- * as headers. Ignoring them would drop what the signer asked for.
- */
-function withQueryHeaders(request: S3Request): S3Request {
-  let headers: Map<string, string> | undefined;
-  for (const [parameter, value] of request.query) {
-    const name = parameter.toLowerCase();
-    if (!name.startsWith('x-amz-') || SIGNATURE_PARAMETERS.has(name)) continue;
-    // A header would have been refused for these; sent back, they could start another header.
-    if (!/^[\x20-\x7e\x80-\uffff]*$/.test(value) || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
-      throw new S3Error('InvalidArgument', {
-        fields: { ArgumentName: parameter, ArgumentValue: value },
-      });
-    }
-    headers ??= new Map(request.headers);
-    if (!headers.has(name)) headers.set(name, value.trim());
-  }
-  return headers === undefined ? request : { ...request, headers };
 }
 
 function bytesOf(text: string): string {

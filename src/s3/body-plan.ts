@@ -2,11 +2,12 @@
  * What the headers say about the body, decided before its first byte: framing, length, digests
  * to compute, values they must have. Throws S3Error; a wrong declaration has no side effects.
  */
-import { base64Decode, hexDecode } from '../base/bytes.ts';
+import { base64Decode, equalConstantTime, hexDecode } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { BodyPlan, DigestName } from '../body/body.ts';
 import type { VerifiedRequest } from './authn.ts';
+import type { BoundOperation } from './operation.ts';
 import type { S3Request } from './request.ts';
 import { UNSIGNED_PAYLOAD } from './sigv4.ts';
 
@@ -49,6 +50,12 @@ function lengthOf(request: S3Request, header: string): number | undefined {
   return length;
 }
 
+function tooManyChecksums(): S3Error {
+  return new S3Error('InvalidRequest', {
+    message: 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+  });
+}
+
 interface DeclaredChecksum {
   readonly name: DigestName;
   readonly value: Uint8Array;
@@ -60,12 +67,7 @@ function declaredChecksum(request: S3Request): DeclaredChecksum | undefined {
     if (!header.startsWith('x-amz-checksum-') || CHECKSUM_SETTINGS.has(header)) continue;
     const known = CHECKSUMS.get(header);
     const bytes = known === undefined ? undefined : base64Decode(value);
-    if (found !== undefined) {
-      throw new S3Error('InvalidRequest', {
-        message:
-          'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
-      });
-    }
+    if (found !== undefined) throw tooManyChecksums();
     if (known === undefined || bytes?.length !== known[1]) {
       throw new S3Error('InvalidRequest', { message: `Value for ${header} header is invalid.` });
     }
@@ -99,15 +101,16 @@ export interface BodyBounds {
   readonly bytesMax: number;
   /** True for object data: its MD5 is the ETag. */
   readonly object: boolean;
+  /** What `x-amz-checksum-*` headers speak of: these bytes, or what the operation makes. */
+  readonly checksumsOf: 'body' | 'result';
 }
 
 function payloadLength(request: S3Request, streaming: boolean, bounds: BodyBounds): number {
-  const length = streaming
-    ? (lengthOf(request, 'x-amz-decoded-content-length') ?? lengthOf(request, 'content-length'))
-    : lengthOf(request, 'content-length');
+  const length = lengthOf(request, streaming ? 'x-amz-decoded-content-length' : 'content-length');
   if (length === undefined) {
     // Documents may be absent altogether (CreateBucket); objects say how long they are.
-    if (!bounds.object && !request.headers.has('transfer-encoding')) return 0;
+    const absent = !bounds.object && !streaming && !request.headers.has('transfer-encoding');
+    if (absent) return 0;
     throw new S3Error('MissingContentLength');
   }
   if (length <= bounds.bytesMax) return length;
@@ -117,59 +120,65 @@ function payloadLength(request: S3Request, streaming: boolean, bounds: BodyBound
   });
 }
 
-/** The signed hash of a plain payload. Throws for values that are none of the documented ones. */
-function hexPayloadHash(payloadHash: string): Uint8Array | undefined {
-  if (payloadHash === UNSIGNED_PAYLOAD) return undefined;
-  const bytes = hexDecode(payloadHash);
-  if (bytes?.length === 32) return bytes;
-  throw new S3Error('InvalidArgument', {
+function invalidPayloadHash(payloadHash: string): S3Error {
+  return new S3Error('InvalidArgument', {
     message:
       'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, ' +
-      'STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, ' +
-      'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER ' +
+      'STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER ' +
       'or a valid sha256 value.',
     fields: { ArgumentName: 'x-amz-content-sha256', ArgumentValue: payloadHash },
   });
 }
 
-export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPlan {
-  const { request, payloadHash, signer } = verified;
-  const mode = STREAMING.get(payloadHash);
-  const md5 = contentMd5(request);
-  const checksum = declaredChecksum(request);
-  const trailer = trailerName(request);
+/** Throws for values that are none of the documented ones. For requests without a body too. */
+export function checkPayloadHash({ payloadHash }: VerifiedRequest): void {
+  const known = payloadHash === UNSIGNED_PAYLOAD || STREAMING.has(payloadHash);
+  if (!known && !/^[0-9a-fA-F]{64}$/.test(payloadHash)) throw invalidPayloadHash(payloadHash);
+}
+
+/** What the headers claim of the payload's digests, each claim to be verified. */
+interface Claims {
+  readonly expected: Map<DigestName, Uint8Array>;
+  readonly sha256From: BodyPlan['sha256From'];
+}
+
+function claimsOf(verified: VerifiedRequest, checksum: DeclaredChecksum | undefined): Claims {
+  const { payloadHash, request } = verified;
   const expected = new Map<DigestName, Uint8Array>();
-  const digests = new Set<DigestName>();
-  if (bounds.object || md5 !== undefined) digests.add('md5');
+  const md5 = contentMd5(request);
   if (md5 !== undefined) expected.set('md5', md5);
-  let sha256From: BodyPlan['sha256From'];
-  const hash = mode === undefined ? hexPayloadHash(payloadHash) : undefined;
-  if (hash !== undefined) {
-    expected.set('sha256', hash);
-    sha256From = 'x-amz-content-sha256';
-  }
+  const plain = payloadHash !== UNSIGNED_PAYLOAD && !STREAMING.has(payloadHash);
+  const hash = plain ? hexDecode(payloadHash) : undefined;
+  if (hash !== undefined) expected.set('sha256', hash);
+  let sha256From: BodyPlan['sha256From'] = hash === undefined ? undefined : 'x-amz-content-sha256';
   if (checksum !== undefined) {
-    const other = checksum.name === 'sha256' ? hash : undefined;
-    if (other !== undefined && Buffer.compare(other, checksum.value) !== 0) {
+    const same = checksum.name === 'sha256' ? hash : undefined;
+    if (same !== undefined && !equalConstantTime(same, checksum.value)) {
       throw new S3Error('BadDigest', {
         message: 'The SHA256 you specified did not match the calculated checksum.',
       });
     }
+    if (checksum.name === 'sha256') sha256From ??= 'x-amz-checksum-sha256';
     expected.set(checksum.name, checksum.value);
-    if (checksum.name === 'sha256' && hash === undefined) sha256From = 'x-amz-checksum-sha256';
   }
+  return { expected, sha256From };
+}
+
+export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPlan {
+  checkPayloadHash(verified);
+  const { request, payloadHash, signer } = verified;
+  const mode = STREAMING.get(payloadHash);
+  const checksum = bounds.checksumsOf === 'body' ? declaredChecksum(request) : undefined;
+  const trailer = trailerName(request);
   if (trailer !== undefined && mode?.hasTrailer !== true) {
     throw new S3Error('InvalidRequest', {
       message: 'x-amz-trailer needs a payload with a trailer (STREAMING-…-TRAILER).',
     });
   }
-  if (trailer !== undefined && checksum !== undefined) {
-    throw new S3Error('InvalidRequest', {
-      message:
-        'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
-    });
-  }
-  for (const name of expected.keys()) digests.add(name);
+  if (trailer !== undefined && checksum !== undefined) throw tooManyChecksums();
+  const { expected, sha256From } = claimsOf(verified, checksum);
+  const digests = new Set<DigestName>(expected.keys());
+  if (bounds.object) digests.add('md5');
   if (trailer !== undefined) digests.add(trailer);
   return {
     framing: mode === undefined ? 'identity' : 'aws-chunked',
@@ -183,9 +192,10 @@ export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPla
   };
 }
 
-/** Bounds of the two kinds of bodies that operations take. */
-export const STREAM_BOUNDS: BodyBounds = { bytesMax: LIMITS.putBytes, object: true };
-
-export function documentBounds(bytesMax: number | undefined): BodyBounds {
-  return { bytesMax: bytesMax ?? LIMITS.configXmlBytes, object: false };
+/** Bounds of the body that an operation takes. */
+export function boundsOf(operation: BoundOperation): BodyBounds {
+  const { checksumsOf, documentBytesMax } = operation;
+  return operation.body === 'stream'
+    ? { bytesMax: LIMITS.putBytes, object: true, checksumsOf }
+    : { bytesMax: documentBytesMax ?? LIMITS.configXmlBytes, object: false, checksumsOf };
 }

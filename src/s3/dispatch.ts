@@ -6,13 +6,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { S3Error } from '../base/s3-error.ts';
+import { S3Error, type S3ErrorCode } from '../base/s3-error.ts';
 import type { Bodies, Body, BodyFeed, Transport } from '../body/body.ts';
 import { AssertionError } from '../base/assert.ts';
 import type { ObjectStore } from '../objects/contract.ts';
 import { Authenticator, type CredentialStore, type VerifiedRequest } from './authn.ts';
 import type { Authorizer } from './authz.ts';
-import { documentBounds, planBody, STREAM_BOUNDS } from './body-plan.ts';
+import { boundsOf, checkPayloadHash, planBody } from './body-plan.ts';
 import { renderError, toS3Error } from './errors.ts';
 import type { BoundOperation, Identity, OperationContext } from './operation.ts';
 import { OPERATIONS, type OperationName } from './registry.ts';
@@ -42,7 +42,7 @@ export interface GatewayStats {
   readonly errors: ReadonlyMap<string, number>;
 }
 
-const CANCELLED = new Error('the request is over');
+const OVER = new Error('the request is over');
 
 const NO_BODY: Body = {
   get plan(): never {
@@ -107,25 +107,20 @@ class S3Exchange implements Exchange {
   readonly #startedMs: number;
   #feed: BodyFeed | undefined;
   #body: Body | undefined;
+  /** Undefined until the head was understood. */
   #request: S3Request | undefined;
   #identity: Identity | undefined;
   #operation: OperationName | undefined;
   #controller: AbortController | undefined;
   #cancelled: Error | undefined;
   #status = 0;
-  #code: string | undefined;
+  #code: S3ErrorCode | 'ClientDisconnected' | undefined;
 
   constructor(gateway: S3Gateway, head: RequestHead, transport: Transport) {
     this.#gateway = gateway;
     this.#head = head;
     this.#startedMs = gateway.options.clock.now();
-    let running: Promise<S3Response>;
-    try {
-      running = this.#run(transport);
-    } catch (error) {
-      running = Promise.reject(error as Error);
-    }
-    this.response = running
+    this.response = this.#run(transport)
       .catch((error: unknown) => this.#fail(error))
       .then((response) => this.#finish(response));
   }
@@ -165,27 +160,31 @@ class S3Exchange implements Exchange {
   }
 
   /** Everything up to the operation's first await happens before this returns. */
-  #run(transport: Transport): Promise<S3Response> {
+  async #run(transport: Transport): Promise<S3Response> {
     const { options, authenticator } = this.#gateway;
-    const request = resolveRequest(this.#head, this.#id, options.domains);
-    this.#request = request;
-    const verified = authenticator.authenticate(request, this.#startedMs);
-    this.#identity = verified.identity;
+    this.#request = resolveRequest(this.#head, this.#id, options.domains);
+    const verified = authenticator.authenticate(this.#request, this.#startedMs);
+    const { identity, request } = verified;
+    const { bucket, key } = request;
+    this.#identity = identity;
     const name = routeOf(request);
     this.#operation = name;
     const operation: BoundOperation = OPERATIONS[name];
-    const { bucket, key } = request;
-    options.authorizer.authorize(verified.identity, operation.action, bucket, key);
+    options.authorizer.authorize(identity, operation.action, bucket, key);
     if (bucket !== undefined && !ANY_REGION.has(name)) this.#checkBucket(request, bucket);
     const body = this.#open(verified, operation, transport);
-    return operation.handle(this.#context(verified), body);
+    const response = await operation.handle(this.#context(verified), body);
+    // Whatever the operation did not want of its body goes back. Harmless when it took all.
+    body.cancel(OVER);
+    return response;
   }
 
   #open(verified: VerifiedRequest, operation: BoundOperation, transport: Transport): Body {
-    if (operation.body === 'none') return NO_BODY;
-    const bounds =
-      operation.body === 'stream' ? STREAM_BOUNDS : documentBounds(operation.documentBytesMax);
-    const plan = planBody(verified, bounds);
+    if (operation.body === 'none') {
+      checkPayloadHash(verified);
+      return NO_BODY;
+    }
+    const plan = planBody(verified, boundsOf(operation));
     const { body, feed } = this.#gateway.options.bodies.open(plan, transport);
     this.#body = body;
     this.#feed = feed;
@@ -208,6 +207,10 @@ class S3Exchange implements Exchange {
       },
       authorize: (action, bucket, key) => {
         options.authorizer.authorize(verified.identity, action, bucket, key);
+        this.#checkOwner(
+          bucket,
+          verified.request.headers.get('x-amz-source-expected-bucket-owner'),
+        );
       },
     };
   }
@@ -219,39 +222,42 @@ class S3Exchange implements Exchange {
     return this.#controller.signal;
   }
 
-  /** Redirects to the bucket's region when this server has another, and checks the expected owner. */
+  /** A name that the client knows may have come to another owner since. */
+  #checkOwner(bucket: string, expected: string | undefined): void {
+    if (expected === undefined) return;
+    const { ownerId } = this.#gateway.options.objects.bucket(bucket);
+    if (ownerId !== expected) throw new S3Error('AccessDenied');
+  }
+
+  /** Redirects to the bucket's region when this server has another. */
   #checkBucket(request: S3Request, name: string): void {
+    this.#checkOwner(name, request.headers.get('x-amz-expected-bucket-owner'));
     const { region, objects } = this.#gateway.options;
-    const owner = request.headers.get('x-amz-expected-bucket-owner');
-    if (region === undefined && owner === undefined) return;
-    const bucket = objects.bucket(name);
-    if (owner !== undefined && owner !== bucket.ownerId) throw new S3Error('AccessDenied');
     if (region === undefined) return;
-    const location = bucket.location === '' ? region : bucket.location;
-    if (location === region) return;
+    const { location } = objects.bucket(name);
+    if (location === '' || location === region) return;
     throw new S3Error('PermanentRedirect', {
-      fields: { Endpoint: `s3.${location}.amazonaws.com`, Bucket: name },
+      fields: { Endpoint: request.headers.get('host') ?? '', Bucket: name },
       headers: { 'x-amz-bucket-region': location },
     });
   }
 
   #fail(error: unknown): S3Response {
-    this.#body?.cancel(error instanceof Error ? error : CANCELLED);
     const failure = toS3Error(this.#cancelled ?? error);
-    this.#code = failure.code;
-    if (
-      failure.status >= 500 &&
-      failure.code !== 'NotImplemented' &&
-      this.#cancelled === undefined
-    ) {
+    this.#body?.cancel(failure);
+    const gone = this.#cancelled !== undefined && !(this.#cancelled instanceof S3Error);
+    this.#code = gone ? 'ClientDisconnected' : failure.code;
+    if (!gone && failure.status >= 500 && failure.code !== 'NotImplemented') {
       this.#gateway.options.log.error({ requestId: this.#id, err: error }, 'request failed');
     }
-    return renderError(failure, {
+    const response = renderError(failure, {
       resource: this.#head.rawPath,
       requestId: this.#id,
       hostId: this.#gateway.hostId,
       method: this.#head.method,
     });
+    // A head that two readers may read differently: nothing that follows it can be trusted.
+    return this.#request === undefined ? { ...response, close: true } : response;
   }
 
   #finish(response: S3Response): S3Response {

@@ -19,7 +19,7 @@ export function toS3Error(error: unknown): S3Error {
           headers: { 'Retry-After': '60' },
         });
       case 'limit':
-        return new S3Error('SlowDown', { cause: error, headers: { 'Retry-After': '1' } });
+        return new S3Error('SlowDown', { cause: error });
       case 'corrupt':
         return new S3Error('InternalError', { cause: error });
     }
@@ -38,6 +38,9 @@ export interface ErrorPlace {
 /** The document has no namespace; HEAD and 304 have no document. */
 export function renderError(error: S3Error, place: ErrorPlace): S3Response {
   const headers = Object.entries(error.headers);
+  if (error.status === 503 && error.headers['Retry-After'] === undefined) {
+    headers.push(['Retry-After', '1']);
+  }
   if (error.status === 304) return { status: 304, headers, body: undefined };
   const fields = Object.entries(error.fields).map(([name, value]) => element(name, value));
   const inner =

@@ -41,6 +41,11 @@ export interface Operation<Input, Output> {
   readonly body: BodyKind;
   /** Documents only. */
   readonly documentBytesMax?: number;
+  /**
+   * What `x-amz-checksum-*` headers speak of: the body (default), or what the operation makes of
+   * it (the object of a CompleteMultipartUpload, whose body is a list of parts).
+   */
+  readonly checksumsOf?: 'body' | 'result';
   /** Pure; throws S3Error. */
   parse(request: S3Request): Input;
   run(context: OperationContext, input: Input, body: Body): Output | Promise<Output>;
@@ -52,6 +57,7 @@ export interface BoundOperation {
   readonly action: Action;
   readonly body: BodyKind;
   readonly documentBytesMax: number | undefined;
+  readonly checksumsOf: 'body' | 'result';
   handle(context: OperationContext, body: Body): Promise<S3Response>;
 }
 
@@ -60,6 +66,7 @@ export function operation<Input, Output>(definition: Operation<Input, Output>): 
     action: definition.action,
     body: definition.body,
     documentBytesMax: definition.documentBytesMax,
+    checksumsOf: definition.checksumsOf ?? 'body',
     handle: async (context, body) => {
       const { request } = context.request;
       const input = definition.parse(request);

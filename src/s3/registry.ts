@@ -13,11 +13,7 @@ import {
 } from './operations/multipart.ts';
 import { copyObject, putObject } from './operations/put-object.ts';
 import { listBuckets } from './operations/service.ts';
-import {
-  deleteObjectTagging,
-  getObjectTagging,
-  putObjectTagging,
-} from './operations/tagging.ts';
+import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './operations/tagging.ts';
 import type { BoundOperation } from './operation.ts';
 
 export const OPERATIONS = {

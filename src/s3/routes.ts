@@ -13,7 +13,7 @@ export type Level = 'service' | 'bucket' | 'object';
 export interface Route {
   readonly method: string;
   readonly level: Level;
-  /** Query parameter that must be present; `name=value` demands the value. */
+  /** Query parameters that must be present, joined by `&`; `name=value` demands the value. */
   readonly query: string | undefined;
   /** Header that must be present; `name^=value` demands how its value starts. */
   readonly header: string | undefined;
@@ -45,6 +45,7 @@ const BUCKET_UNBUILT = unbuilt('bucket', [
   ['PUT', 'accelerate', 'PutBucketAccelerateConfiguration'],
   ['GET', 'acl', 'GetBucketAcl'],
   ['PUT', 'acl', 'PutBucketAcl'],
+  ['GET', 'analytics&id', 'GetBucketAnalyticsConfiguration'],
   ['GET', 'analytics', 'ListBucketAnalyticsConfigurations'],
   ['PUT', 'analytics', 'PutBucketAnalyticsConfiguration'],
   ['DELETE', 'analytics', 'DeleteBucketAnalyticsConfiguration'],
@@ -54,9 +55,11 @@ const BUCKET_UNBUILT = unbuilt('bucket', [
   ['GET', 'encryption', 'GetBucketEncryption'],
   ['PUT', 'encryption', 'PutBucketEncryption'],
   ['DELETE', 'encryption', 'DeleteBucketEncryption'],
+  ['GET', 'intelligent-tiering&id', 'GetBucketIntelligentTieringConfiguration'],
   ['GET', 'intelligent-tiering', 'ListBucketIntelligentTieringConfigurations'],
   ['PUT', 'intelligent-tiering', 'PutBucketIntelligentTieringConfiguration'],
   ['DELETE', 'intelligent-tiering', 'DeleteBucketIntelligentTieringConfiguration'],
+  ['GET', 'inventory&id', 'GetBucketInventoryConfiguration'],
   ['GET', 'inventory', 'ListBucketInventoryConfigurations'],
   ['PUT', 'inventory', 'PutBucketInventoryConfiguration'],
   ['DELETE', 'inventory', 'DeleteBucketInventoryConfiguration'],
@@ -73,6 +76,7 @@ const BUCKET_UNBUILT = unbuilt('bucket', [
   ['GET', 'metadataTable', 'GetBucketMetadataTableConfiguration'],
   ['POST', 'metadataTable', 'CreateBucketMetadataTableConfiguration'],
   ['DELETE', 'metadataTable', 'DeleteBucketMetadataTableConfiguration'],
+  ['GET', 'metrics&id', 'GetBucketMetricsConfiguration'],
   ['GET', 'metrics', 'ListBucketMetricsConfigurations'],
   ['PUT', 'metrics', 'PutBucketMetricsConfiguration'],
   ['DELETE', 'metrics', 'DeleteBucketMetricsConfiguration'],
@@ -141,6 +145,13 @@ export const ROUTES: readonly Route[] = [
     header: 'content-type^=multipart/form-data',
     operation: { notImplemented: 'PostObject' },
   },
+  {
+    method: 'POST',
+    level: 'bucket',
+    query: undefined,
+    header: 'x-amz-request-route',
+    operation: { notImplemented: 'WriteGetObjectResponse' },
+  },
   ...unbuilt('bucket', [['OPTIONS', '', 'PreflightRequest']]),
 
   ...OBJECT_UNBUILT,
@@ -164,9 +175,9 @@ export const ROUTES: readonly Route[] = [
 
 /** Parameters that select something else than the plain operation, at whatever level. */
 const SUB_RESOURCES: ReadonlySet<string> = new Set(
-  ROUTES.flatMap((one) =>
-    one.query === undefined || one.query.includes('=') ? [] : [one.query],
-  ).filter((name) => name !== 'partNumber'),
+  ROUTES.map(({ query }) => query?.split('&')[0] ?? '').filter(
+    (name) => name !== '' && name !== 'partNumber' && !name.includes('='),
+  ),
 );
 
 const BY_METHOD_AND_LEVEL: ReadonlyMap<string, readonly Route[]> = groupRoutes();
@@ -187,18 +198,23 @@ export function levelOf(request: S3Request): Level {
   return request.key === undefined ? 'bucket' : 'object';
 }
 
+function asks(query: S3Request['query'], demand: string): boolean {
+  return demand.split('&').every((parameter) => {
+    const at = parameter.indexOf('=');
+    return at < 0
+      ? query.has(parameter)
+      : query.get(parameter.slice(0, at)) === parameter.slice(at + 1);
+  });
+}
+
 function matches(one: Route, request: S3Request): boolean {
   if (one.query !== undefined) {
-    const at = one.query.indexOf('=');
-    if (at < 0) {
-      if (!request.query.has(one.query)) return false;
-    } else if (request.query.get(one.query.slice(0, at)) !== one.query.slice(at + 1)) {
-      return false;
-    }
+    // The hot paths have no query at all.
+    if (request.query.size === 0 || !asks(request.query, one.query)) return false;
   }
   if (one.header === undefined) return true;
   const [name = '', start = ''] = one.header.split('^=');
-  return request.headers.get(name)?.startsWith(start) ?? false;
+  return request.headers.get(name)?.toLowerCase().startsWith(start) ?? false;
 }
 
 /** Throws NotImplemented by name, or MethodNotAllowed. */
@@ -225,11 +241,20 @@ function refuseSubResource(request: S3Request, level: Level): void {
   }
 }
 
+const ALLOWED: Readonly<Record<Level, string>> = {
+  service: allowed('service'),
+  bucket: allowed('bucket'),
+  object: allowed('object'),
+};
+
+function allowed(level: Level): string {
+  const methods = ROUTES.filter((one) => one.level === level).map((one) => one.method);
+  return [...new Set(methods)].toSorted().join(', ');
+}
+
 function methodNotAllowed(request: S3Request, level: Level): S3Error {
   return new S3Error('MethodNotAllowed', {
-    fields: {
-      Method: request.method,
-      ResourceType: { service: 'SERVICE', bucket: 'BUCKET', object: 'OBJECT' }[level],
-    },
+    fields: { Method: request.method, ResourceType: level.toUpperCase() },
+    headers: { Allow: ALLOWED[level] },
   });
 }

@@ -23,13 +23,16 @@ interface OpenNode {
   text: string;
 }
 
+/** Without `strictEntities`, which the package's types do not know, HTML's entities are read. */
+const OPTIONS = { trim: false, normalize: false, strictEntities: true };
+
 function localName(name: string): string {
   return name.slice(name.indexOf(':') + 1);
 }
 
 /** The root element, which must have this name. Throws S3Error MalformedXML. */
 export function readXml(text: string, rootName: string): XmlNode {
-  const parser = sax.parser(true, { trim: false, normalize: false });
+  const parser = sax.parser(true, OPTIONS);
   const open: OpenNode[] = [];
   let root: OpenNode | undefined;
   let nodes = 0;
@@ -38,15 +41,15 @@ export function readXml(text: string, rootName: string): XmlNode {
   };
   parser.onerror = refuse;
   parser.ondoctype = refuse;
+  parser.onsgmldeclaration = refuse;
   parser.onprocessinginstruction = (instruction) => {
     if (instruction.name !== 'xml') refuse();
   };
   parser.onopentag = (tag) => {
-    nodes += 1;
+    const named = Object.entries(tag.attributes);
+    nodes += 1 + named.length;
     if (nodes > LIMITS.xmlNodes || open.length >= LIMITS.xmlDepth) refuse();
-    const attributes = new Map(
-      Object.entries(tag.attributes).map(([name, value]) => [localName(name), String(value)]),
-    );
+    const attributes = new Map(named.map(([name, value]) => [localName(name), String(value)]));
     const node: OpenNode = { name: localName(tag.name), attributes, children: [], text: '' };
     const parent = open.at(-1);
     if (parent !== undefined) parent.children.push(node);

@@ -1,12 +1,13 @@
 /**
  * Writes XML answers: escaped elements and whole documents. Answers are strings built once, in
- * order; there is no tree. Characters that XML 1.0 can't hold are replaced, so that a document is
- * always well formed (clients that use such keys ask for encoding-type=url).
+ * order; there is no tree. Control characters, which XML 1.0 can't hold, are written as character
+ * references, as S3 does: a strict parser refuses the document, but none ever reads another name
+ * (clients that use such keys ask for encoding-type=url).
  */
 
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
-const SPECIAL = /[&<>"\r\n\t\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
+const SPECIAL = /[&<>"\u0000-\u001f\u007f\u0085\u2028\ufffe\uffff]/;
 const EVERY_SPECIAL = new RegExp(SPECIAL, 'g');
 
 function escapeOne(char: string): string {
@@ -19,14 +20,8 @@ function escapeOne(char: string): string {
       return '&gt;';
     case '"':
       return '&quot;';
-    case '\r':
-      return '&#13;';
-    case '\n':
-      return '&#10;';
-    case '\t':
-      return '&#9;';
     default:
-      return '\ufffd';
+      return `&#x${char.charCodeAt(0).toString(16).toUpperCase()};`;
   }
 }
 

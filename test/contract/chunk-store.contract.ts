@@ -95,7 +95,9 @@ export function chunkStoreContract(
           const offset = Math.floor(Math.random() * length);
           const part = 1 + Math.floor(Math.random() * (length - offset));
           const got = await readChunk(opened.store, ref, offset, part);
-          expect(got.equals(payload.subarray(offset, offset + part)), `${offset}+${part}`).toBe(true);
+          expect(got.equals(payload.subarray(offset, offset + part)), `${offset}+${part}`).toBe(
+            true,
+          );
         }
       }
     });

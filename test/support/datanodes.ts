@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Log } from '../../src/base/log.ts';
 import { DatanodeThread, type Datanode, LostDatanode } from '../../src/chunks/datanode.ts';
-import type { ReplyBatch, RequestBatch } from '../../src/chunks/datanode-protocol.ts';
+import type {
+  DatanodeSettings,
+  FileAccess,
+  ReplyBatch,
+  RequestBatch,
+} from '../../src/chunks/datanode-protocol.ts';
 import { StripedChunkStore } from '../../src/chunks/striped-chunk-store.ts';
 import { Arena } from '../../src/memory/arena.ts';
 import { startWorker } from '../../src/threads/spawn.ts';
@@ -32,9 +37,16 @@ export interface DatanodeFixture {
   remove(): void;
 }
 
+export interface FixtureOptions {
+  readonly directory?: string;
+  readonly lost?: readonly number[];
+  readonly volumeBytes?: number;
+  readonly io?: FileAccess;
+}
+
 export async function openDatanodes(
   count: number,
-  options: { readonly directory?: string; readonly lost?: readonly number[]; readonly volumeBytes?: number } = {},
+  options: FixtureOptions = {},
 ): Promise<DatanodeFixture> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'sluice-datanodes-'));
   const arena = new Arena(64 * MIB);
@@ -49,14 +61,17 @@ export async function openDatanodes(
     const id = `test-${node}`;
     writeFileSync(join(folder(node), 'id.json'), JSON.stringify({ id }));
     const volumeBytes = options.volumeBytes ?? 64 * MIB;
-    const link = await startWorker<RequestBatch, ReplyBatch>('datanode', {
+    const settings: DatanodeSettings = {
       directory: folder(node),
       memory: arena.memory,
       id,
       durable: true,
       volumeBytes,
-    });
-    datanodes.push(new DatanodeThread(node, folder(node), link));
+      io: options.io ?? 'buffered',
+    };
+    const link = await startWorker<RequestBatch, ReplyBatch>('datanode', settings);
+    const onLost = (): void => {};
+    datanodes.push(new DatanodeThread({ node, directory: folder(node), link, onLost }));
   }
   const store = new StripedChunkStore({ arena, datanodes, clock: systemClock, log: silentLog });
   return {

@@ -30,6 +30,7 @@ export async function run(
   operation: BoundOperation,
   asked: Asked,
   answers: Readonly<Partial<Record<keyof ObjectStore, unknown>>> = {},
+  settings: { readonly region?: string | undefined } = {},
 ): Promise<Ran> {
   const [rawPath = '', rawQuery = ''] = asked.target.split('?', 2);
   const request = resolveRequest(
@@ -62,7 +63,7 @@ export async function run(
     identity: { accessKeyId: 'AKID', ownerId: 'owner-id', displayName: 'root' },
     objects,
     clock: { now: () => 0 },
-    region: undefined,
+    region: settings.region,
     signal: new AbortController().signal,
     authorize: (action, bucket, key) => void authorized.push(`${action} ${bucket}/${key}`),
   };

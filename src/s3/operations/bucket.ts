@@ -6,8 +6,9 @@ import type { Bucket } from '../../objects/contract.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request } from '../request.ts';
 import { bucketOf } from '../resource.ts';
-import { xmlDocument } from '../xml.ts';
+import { escapeXml } from '../xml.ts';
 import { readXml } from '../xml-reader.ts';
+import { readOptionalDocument, xmlResponse } from './document.ts';
 import { refuseUnbuiltHeaders } from './object-headers.ts';
 
 const RESERVED_PREFIXES = ['xn--', 'sthree-', 'amzn-s3-demo-'];
@@ -27,8 +28,9 @@ export function checkBucketName(name: string): void {
   if (wrong) throw new S3Error('InvalidBucketName', { fields: { BucketName: name } });
 }
 
-function regionOf(bucket: Bucket, context: OperationContext): string {
-  return bucket.location === '' ? (context.region ?? 'us-east-1') : bucket.location;
+/** Buckets without a LocationConstraint are in the server's own region. */
+export function regionOf(bucket: Bucket, serverRegion: string | undefined): string {
+  return bucket.location === '' ? (serverRegion ?? 'us-east-1') : bucket.location;
 }
 
 /** The LocationConstraint of a CreateBucketConfiguration; empty when there is none. */
@@ -102,8 +104,8 @@ export const createBucket = operation<CreateInput, Bucket>({
     return { name, replication: parseReplication(request) };
   },
   run: async (context, input, body) => {
-    const document = await body.bytes(LIMITS.configXmlBytes);
-    const location = parseLocationConstraint(Buffer.from(document).toString('utf8'));
+    const document = await readOptionalDocument(body, LIMITS.configXmlBytes);
+    const location = parseLocationConstraint(document);
     checkLocation(location, context.region);
     const { ownerId } = context.identity;
     return context.objects.createBucket({ ...input, location, ownerId });
@@ -122,7 +124,7 @@ interface BucketOutput {
 
 function findBucket(context: OperationContext, name: string): BucketOutput {
   const bucket = context.objects.bucket(name);
-  return { bucket, region: regionOf(bucket, context) };
+  return { bucket, region: regionOf(bucket, context.region) };
 }
 
 export const headBucket = operation<string, BucketOutput>({
@@ -155,13 +157,7 @@ export const getBucketLocation = operation<string, BucketOutput>({
   body: 'none',
   parse: bucketOf,
   run: findBucket,
-  render: ({ bucket, region }) => ({
-    status: 200,
-    headers: [['Content-Type', 'application/xml']],
-    // The one answer whose root is the value itself; us-east-1 is spelt by leaving it empty.
-    body: xmlDocument(
-      'LocationConstraint',
-      region === 'us-east-1' ? '' : bucket.location || region,
-    ),
-  }),
+  // The one answer whose root is the value itself; us-east-1 is spelt by leaving it empty.
+  render: ({ region }) =>
+    xmlResponse('LocationConstraint', region === 'us-east-1' ? '' : escapeXml(region)),
 });

@@ -10,15 +10,21 @@ import { xmlDocument } from '../xml.ts';
 
 export const XML_HEADERS: S3Response['headers'] = [['Content-Type', 'application/xml']];
 
-/** Throws MissingRequestBodyError for none, MalformedXML for bytes that are not UTF-8. */
-export async function readDocument(body: Body, bytesMax: number): Promise<string> {
+/** Empty when there is no document. Throws MalformedXML for bytes that are not UTF-8. */
+export async function readOptionalDocument(body: Body, bytesMax: number): Promise<string> {
   const bytes = await body.bytes(bytesMax);
-  if (bytes.length === 0) throw new S3Error('MissingRequestBodyError');
   try {
     return utf8Decode(bytes);
   } catch (cause) {
     throw new S3Error('MalformedXML', { cause });
   }
+}
+
+/** Throws MissingRequestBodyError for none, MalformedXML for bytes that are not UTF-8. */
+export async function readDocument(body: Body, bytesMax: number): Promise<string> {
+  const text = await readOptionalDocument(body, bytesMax);
+  if (text === '') throw new S3Error('MissingRequestBodyError');
+  return text;
 }
 
 export function xmlResponse(

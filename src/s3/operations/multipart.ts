@@ -252,6 +252,7 @@ export const completeMultipartUpload = operation<CompleteInput, CompleteOutput>(
   action: 's3:PutObject',
   body: 'document',
   documentBytesMax: LIMITS.completeXmlBytes,
+  checksumsOf: 'result',
   parse: parseComplete,
   run: async (context, input, body) => {
     const parts = parseCompletedParts(await readDocument(body, LIMITS.completeXmlBytes));

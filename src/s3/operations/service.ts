@@ -3,14 +3,17 @@ import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { Bucket } from '../../objects/contract.ts';
 import { operation } from '../operation.ts';
-import { element, xmlDocument } from '../xml.ts';
-import { decodeToken, encodeToken, parseCount } from './list-objects.ts';
+import type { S3Request } from '../request.ts';
+import { element } from '../xml.ts';
+import { xmlResponse } from './document.ts';
+import { regionOf } from './bucket.ts';
+import { decodeToken, encodeToken } from './list-objects.ts';
 
 interface ListInput {
   readonly prefix: string;
   readonly after: string;
   readonly limit: number;
-  /** Without paging parameters the answer carries none either, as AWS's old form. */
+  /** Only buckets of this region: a page may then hold fewer, and still be followed by more. */
   readonly region: string | undefined;
 }
 
@@ -23,22 +26,23 @@ interface ListOutput {
   readonly serverRegion: string | undefined;
 }
 
-/** Buckets without a LocationConstraint are in the server's own region. */
-function regionOf(bucket: Bucket, serverRegion: string | undefined): string {
-  return bucket.location === '' ? (serverRegion ?? 'us-east-1') : bucket.location;
+/** Unlike other listings this one refuses what is out of range. */
+function parseLimit(request: S3Request): number {
+  const value = request.query.get('max-buckets') ?? '';
+  if (value === '') return LIMITS.listBucketCount;
+  const limit = /^\d{1,9}$/.test(value) ? Number(value) : 0;
+  if (limit >= 1 && limit <= LIMITS.listBucketCount) return limit;
+  throw new S3Error('InvalidArgument', {
+    message: `Argument max-buckets must be an integer between 1 and ${LIMITS.listBucketCount}`,
+    fields: { ArgumentName: 'max-buckets', ArgumentValue: value },
+  });
 }
 
 export const listBuckets = operation<ListInput, ListOutput>({
   action: 's3:ListAllMyBuckets',
   body: 'none',
   parse: (request) => {
-    const limit = parseCount(request, 'max-buckets', LIMITS.listBucketCount);
-    if (limit === 0) {
-      throw new S3Error('InvalidArgument', {
-        message: 'Argument max-buckets must be an integer between 1 and 10000',
-        fields: { ArgumentName: 'max-buckets', ArgumentValue: '0' },
-      });
-    }
+    const limit = parseLimit(request);
     const token = request.query.get('continuation-token');
     return {
       prefix: request.query.get('prefix') ?? '',
@@ -77,10 +81,6 @@ export const listBuckets = operation<ListInput, ListOutput>({
         ? element('ContinuationToken', encodeToken(last.name))
         : '') +
       (input.prefix === '' ? '' : element('Prefix', input.prefix));
-    return {
-      status: 200,
-      headers: [['Content-Type', 'application/xml']],
-      body: xmlDocument('ListAllMyBucketsResult', inner),
-    };
+    return xmlResponse('ListAllMyBucketsResult', inner);
   },
 });

@@ -12,7 +12,10 @@ const MIB = 1024 * KIB;
 
 function diskBytes(fixture: DatanodeFixture, node: number): number {
   const folder = join(fixture.folder(node), 'volumes');
-  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).blocks * 512, 0);
+  return readdirSync(folder).reduce(
+    (sum, name) => sum + statSync(join(folder, name)).blocks * 512,
+    0,
+  );
 }
 
 interface Stored {

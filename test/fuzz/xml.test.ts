@@ -1,0 +1,97 @@
+/** XML both ways: what is written reads back the same, and any text at all is read or refused. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { S3Error } from '../../src/base/s3-error.ts';
+import { parseLocationConstraint } from '../../src/s3/operations/bucket.ts';
+import { parseCompletedParts } from '../../src/s3/operations/multipart.ts';
+import { parseTagging } from '../../src/s3/operations/tagging.ts';
+import { element, xmlDocument } from '../../src/s3/xml.ts';
+import { readXml, type XmlNode } from '../../src/s3/xml-reader.ts';
+
+const SECONDS = Number(process.env['SLUICE_FUZZ_SECONDS'] ?? '2');
+const BUDGET = {
+  numRuns: SECONDS > 2 ? 1_000_000_000 : 2000,
+  interruptAfterTimeLimit: SECONDS * 1000,
+} as const;
+
+const markup = fc.string({
+  unit: fc.constantFrom(
+    ...'<>/="\'&;![]-? \n\0x1',
+    '<A>',
+    '</A>',
+    '<Part>',
+    '</Part>',
+    '<Tag',
+    '<?xml version="1.0"?>',
+    '<!DOCTYPE A [',
+    '<!ENTITY a "b">',
+    '<![CDATA[',
+    ']]>',
+    '<!--',
+    '-->',
+    '&amp;',
+    '&#x1F600;',
+    '&#xD800;',
+    '&nbsp;',
+    'xmlns:a=',
+    '\u{1f600}',
+    '\ud800',
+  ),
+  maxLength: 60,
+});
+
+function nodesOf(node: XmlNode): number {
+  return node.children.reduce((sum, child) => sum + nodesOf(child), 1);
+}
+
+describe('what is written', () => {
+  it('reads back the same, whatever XML can hold', () => {
+    const texts = fc
+      .string({ unit: 'binary', maxLength: 60 })
+      // A NUL is no character of XML, not even by its number.
+      .map((text) => text.replaceAll('\0', ''));
+    fc.assert(
+      fc.property(fc.array(texts, { maxLength: 5 }), (values) => {
+        const inner = values.map((value) => element('Key', value)).join('');
+        const root = readXml(xmlDocument('List', inner), 'List');
+        expect(root.children.map((child) => child.text)).toEqual(values);
+      }),
+      BUDGET,
+    );
+  });
+});
+
+describe('any text at all', () => {
+  const parsers: readonly (readonly [string, (text: string) => unknown])[] = [
+    ['a tree', (text) => nodesOf(readXml(text, 'A'))],
+    ['parts', parseCompletedParts],
+    ['tags', parseTagging],
+    ['a location', parseLocationConstraint],
+  ];
+
+  it.each(parsers)('is %s or refused', (_, parse) => {
+    fc.assert(
+      fc.property(fc.oneof(markup, fc.string({ unit: 'binary' })), (text) => {
+        for (const written of [text, `<A>${text}</A>`, `<Tagging>${text}</Tagging>`]) {
+          try {
+            parse(written);
+          } catch (error) {
+            if (!(error instanceof S3Error)) throw error;
+            expect(error.status).toBe(error.code === 'NotImplemented' ? 501 : 400);
+          }
+        }
+      }),
+      BUDGET,
+    );
+  });
+
+  it('declares nothing: no entity is ever replaced by more than one character', () => {
+    fc.assert(
+      fc.property(markup, (text) => {
+        const declared = `<!DOCTYPE A [<!ENTITY e "${'e'.repeat(100)}">${text}]><A>&e;</A>`;
+        expect(() => readXml(declared, 'A')).toThrow(S3Error);
+      }),
+      BUDGET,
+    );
+  });
+});

@@ -1,0 +1,104 @@
+/** Heads at and past their bounds: an S3 error or a closed connection, never a hang, never a crash. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LIMITS } from '../../src/base/limits.ts';
+import { codeOf, RawConnection, type RawResponse, signHead } from '../support/raw-client.ts';
+import { openSluice, type SluiceInside } from '../support/server.ts';
+
+let sluice: SluiceInside;
+
+beforeAll(async () => {
+  sluice = await openSluice();
+});
+afterAll(async () => {
+  await sluice.idle();
+  await sluice.close();
+});
+
+async function listBuckets(headers: Record<string, string> = {}): Promise<string> {
+  return (await signHead(sluice, { method: 'GET', port: sluice.port, path: '/', headers })).text;
+}
+
+const many = (count: number): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-test-${index}`, 'v']));
+
+/** Headers that signing adds: host, date, payload hash, authorization. */
+const SIGNED_HEADERS = 4;
+
+/** The response, or undefined when the connection was closed without one. */
+async function answer(bytes: string): Promise<RawResponse | undefined> {
+  const connection = await RawConnection.open(sluice.port);
+  await connection.write(bytes);
+  const response = await connection.response().catch((error: Error) => {
+    expect(error.message).toMatch(/^closed/);
+    return undefined;
+  });
+  if (response !== undefined && response.status >= 400) await connection.closed;
+  connection.destroy();
+  return response;
+}
+
+describe('the count of headers', () => {
+  it('is served up to its bound and refused above', async () => {
+    const most = LIMITS.headerCount - SIGNED_HEADERS;
+    expect((await answer(await listBuckets(many(most))))?.status).toBe(200);
+    for (const count of [most + 1, 97 - SIGNED_HEADERS]) {
+      const response = await answer(await listBuckets(many(count)));
+      expect(response?.status).toBe(400);
+      expect(codeOf(response as RawResponse)).toBe('RequestHeaderSectionTooLarge');
+    }
+  });
+
+  it(
+    'past what uWebSockets can hold, the connection ends in time',
+    { timeout: 20_000 },
+    async () => {
+      expect(await answer(await listBuckets(many(150)))).toBeUndefined();
+      expect((await answer(await listBuckets()))?.status).toBe(200);
+    },
+  );
+});
+
+describe('the bytes of a head', () => {
+  it('is served up to its bound', async () => {
+    const headers = { 'x-test': 'a'.repeat(LIMITS.headerBytes - 1500) };
+    expect((await answer(await listBuckets(headers)))?.status).toBe(200);
+  });
+
+  it.each([1, 100])('is refused at %i bytes more than the bound', async (more) => {
+    const response = await answer(
+      await listBuckets({ 'x-test': 'a'.repeat(LIMITS.headerBytes + more) }),
+    );
+    expect([400, 431]).toContain(response?.status);
+  });
+
+  it.each([1, 16, 256])('is refused when it never ends, in pieces of %i KiB', async (kib) => {
+    const connection = await RawConnection.open(sluice.port);
+    await connection.write('GET / HTTP/1.1\r\nHost: x\r\nx: ');
+    const piece = 'a'.repeat(kib * 1024);
+    let pieces = 0;
+    while (pieces < 1000 && (await connection.trickle([piece], 2))) pieces += 1;
+    expect(pieces * kib).toBeLessThan(1000);
+    await connection.closed;
+  });
+
+  it('a head that is cut anywhere and stays away is forgotten', { timeout: 20_000 }, async () => {
+    const head = await listBuckets();
+    const cuts = Array.from({ length: 20 }, (_, index) => Math.floor((head.length * index) / 20));
+    const connections = await Promise.all(
+      cuts.map(async (cut) => {
+        const connection = await RawConnection.open(sluice.port);
+        if (cut > 0) await connection.write(head.slice(0, cut));
+        return connection;
+      }),
+    );
+    await Promise.all(connections.map(({ closed }) => closed));
+  });
+
+  it('a head that comes byte by byte is understood', async () => {
+    const connection = await RawConnection.open(sluice.port);
+    const head = await listBuckets();
+    expect(await connection.trickle(head, 0)).toBe(true);
+    expect((await connection.response()).status).toBe(200);
+    connection.destroy();
+  });
+});

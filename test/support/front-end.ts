@@ -1,0 +1,77 @@
+/**
+ * The front end alone over a scripted gateway. `close` checks what must hold after every test:
+ * no request and no connection is left, all arena blocks are back, each request ended once.
+ */
+import { expect } from 'vitest';
+import { silentLog } from '../../src/base/log.ts';
+import type { FrontLimits } from '../../src/http/live-request.ts';
+import { type HttpServer, startServer } from '../../src/http/uws-server.ts';
+import { Arena } from '../../src/memory/arena.ts';
+import type { S3Response } from '../../src/s3/request.ts';
+import { RawConnection } from './raw-client.ts';
+import { blocksBody, ScriptedGateway } from './scripted-gateway.ts';
+
+export const BLOCK_BYTES = 64 * 1024;
+export const GET = 'GET /p HTTP/1.1\r\nHost: x\r\n\r\n';
+
+const arena = new Arena(256 * BLOCK_BYTES, BLOCK_BYTES);
+
+export function put(length: number): string {
+  return `PUT /p HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+export class FrontEnd {
+  readonly gateway: ScriptedGateway;
+  readonly server: HttpServer;
+  readonly #connections: RawConnection[] = [];
+
+  private constructor(gateway: ScriptedGateway, server: HttpServer) {
+    this.gateway = gateway;
+    this.server = server;
+  }
+
+  static async start(limits: Partial<FrontLimits> = {}): Promise<FrontEnd> {
+    const gateway = new ScriptedGateway(() => {});
+    const server = await startServer({
+      gateway,
+      host: '127.0.0.1',
+      port: 0,
+      log: silentLog,
+      limits,
+    });
+    return new FrontEnd(gateway, server);
+  }
+
+  async open(): Promise<RawConnection> {
+    const connection = await RawConnection.open(this.server.port);
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  /** Blocks that are held. */
+  get held(): number {
+    return arena.blockCount - arena.freeCount;
+  }
+
+  async close(): Promise<void> {
+    for (const connection of this.#connections) connection.destroy();
+    await this.server.close(0);
+    expect(this.server.requests()).toBe(0);
+    expect(this.server.connections()).toBe(0);
+    expect(this.held).toBe(0);
+    for (const story of this.gateway.stories) expect(story.outcomes).toHaveLength(1);
+  }
+}
+
+/** A response of `count` arena blocks; block n is filled with n. */
+export function blocks(
+  count: number,
+  fault?: { readonly after: number; readonly error: Error },
+): S3Response {
+  const headers: [string, string][] = [['x-amz-request-id', 'R']];
+  return { status: 200, headers, body: blocksBody(arena, count, fault) };
+}
