@@ -95,7 +95,8 @@ export async function call(
   const target = query === '' ? path : `${path}?${query}`;
   const body = text === '' ? [] : [Buffer.from(text)];
   const answer = await connection.request(method, target, signed.headers, body, true);
-  if (answer.status >= 300) throw new Error(`${method} ${target}: ${answer.status} ${answer.bytes.toString()}`);
+  if (answer.status >= 300)
+    throw new Error(`${method} ${target}: ${answer.status} ${answer.bytes.toString()}`);
   return answer.bytes.toString();
 }
 
@@ -121,7 +122,12 @@ async function uploadStream(
       payloadHash: part.payloadHash,
       headers: part.headers,
     });
-    const answer = await connection.request('PUT', `${path}?${query}`, signed.headers, part.body(signed));
+    const answer = await connection.request(
+      'PUT',
+      `${path}?${query}`,
+      signed.headers,
+      part.body(signed),
+    );
     if (answer.status !== 200) throw new Error(`part: ${answer.status} ${answer.bytes.toString()}`);
     latencies.push(performance.now() - startedMs);
     etags.push(/\r\netag: *"?([0-9a-f]+)/i.exec(answer.head)?.[1] ?? '');
@@ -130,7 +136,14 @@ async function uploadStream(
     (etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`,
   );
   const xml = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`;
-  const done = await call(connection, options, 'POST', path, `uploadId=${encodeURIComponent(uploadId)}`, xml);
+  const done = await call(
+    connection,
+    options,
+    'POST',
+    path,
+    `uploadId=${encodeURIComponent(uploadId)}`,
+    xml,
+  );
   if (!done.includes('<ETag>')) throw new Error(`complete: ${done}`);
   connection.close();
 }

@@ -7,7 +7,14 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type BulkOptions, type BulkResult, type PayloadMode, bulkGet, call, multipartPut } from './bulk-load.ts';
+import {
+  type BulkOptions,
+  type BulkResult,
+  type PayloadMode,
+  bulkGet,
+  call,
+  multipartPut,
+} from './bulk-load.ts';
 import { Connection } from './connection.ts';
 import { type Measurement, percentile, table, writeReport } from './report.ts';
 import { PerfServer } from './server.ts';
@@ -59,7 +66,12 @@ async function bulk(
   progress(`${medium} ${scenario}: ${last?.rate.toFixed(0)} MB/s, ${last?.cost.toFixed(2)} ns/B`);
 }
 
-async function small(server: PerfServer, medium: string, scenario: string, options: Omit<SmallOptions, 'port' | 'keys' | 'bucket' | 'connections' | 'seconds'>): Promise<void> {
+async function small(
+  server: PerfServer,
+  medium: string,
+  scenario: string,
+  options: Omit<SmallOptions, 'port' | 'keys' | 'bucket' | 'connections' | 'seconds'>,
+): Promise<void> {
   const before = server.cost();
   const result = await smallLoad({
     ...options,
@@ -70,7 +82,8 @@ async function small(server: PerfServer, medium: string, scenario: string, optio
     seconds: flags.quick ? 2 : 8,
   });
   const after = server.cost();
-  if (result.unexpected > 0) throw new Error(`${scenario}: ${result.unexpected} unexpected answers`);
+  if (result.unexpected > 0)
+    throw new Error(`${scenario}: ${result.unexpected} unexpected answers`);
   const userUs = ((after.userMs - before.userMs) * 1e3) / result.requests;
   const systemUs = ((after.systemMs - before.systemMs) * 1e3) / result.requests;
   measurements.push({
@@ -117,9 +130,24 @@ async function smallScenarios(medium: string, directory: string): Promise<void> 
   const server = await PerfServer.start(directory, ['--replication', flags.replication]);
   await createBucket(server);
   const common = { keyPrefix: 'small/', bodyBytes: 4096 };
-  await small(server, medium, 'PUT 4 KiB', { ...common, method: 'PUT', keyCount: 1e9, expectStatus: 200 });
-  await small(server, medium, 'GET 4 KiB', { ...common, method: 'GET', keyCount: 1000, expectStatus: 200 });
-  await small(server, medium, 'HEAD', { ...common, method: 'HEAD', keyCount: 1000, expectStatus: 200 });
+  await small(server, medium, 'PUT 4 KiB', {
+    ...common,
+    method: 'PUT',
+    keyCount: 1e9,
+    expectStatus: 200,
+  });
+  await small(server, medium, 'GET 4 KiB', {
+    ...common,
+    method: 'GET',
+    keyCount: 1000,
+    expectStatus: 200,
+  });
+  await small(server, medium, 'HEAD', {
+    ...common,
+    method: 'HEAD',
+    keyCount: 1000,
+    expectStatus: 200,
+  });
   await small(server, medium, 'HEAD 404', {
     ...common,
     keyPrefix: 'missing/',
@@ -139,7 +167,9 @@ async function createBucket(server: PerfServer): Promise<void> {
 const media = [
   { name: 'ram', directory: '/dev/shm' },
   { name: 'disk', directory: tmpdir() },
-].filter((one) => (flags.medium === 'both' || flags.medium === one.name) && existsSync(one.directory));
+].filter(
+  (one) => (flags.medium === 'both' || flags.medium === one.name) && existsSync(one.directory),
+);
 
 for (const { name, directory } of media) {
   if (flags.only !== 'small') await bulkScenarios(name, directory);

@@ -78,7 +78,10 @@ async function multipart(server: PerfServer, bytes: number): Promise<void> {
   process.stderr.write('\n');
 }
 
-async function measure(name: string, work: (server: PerfServer) => Promise<void>): Promise<boolean> {
+async function measure(
+  name: string,
+  work: (server: PerfServer) => Promise<void>,
+): Promise<boolean> {
   const server = await PerfServer.start(flags.directory, []);
   try {
     const control = await Connection.open(server.port);

@@ -25,7 +25,17 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 export function table(measurements: readonly Measurement[]): string {
-  const header = ['medium', 'scenario', 'rate', 'server CPU', 'user', 'system', 'p50', 'p99', 'RSS'];
+  const header = [
+    'medium',
+    'scenario',
+    'rate',
+    'server CPU',
+    'user',
+    'system',
+    'p50',
+    'p99',
+    'RSS',
+  ];
   const rows = measurements.map((one) => [
     one.medium,
     one.scenario,
@@ -37,9 +47,14 @@ export function table(measurements: readonly Measurement[]): string {
     `${one.p99Ms.toFixed(1)} ms`,
     `${one.peakRssMiB.toFixed(0)} MiB`,
   ]);
-  const widths = header.map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]?.length ?? 0)));
+  const widths = header.map((name, at) =>
+    Math.max(name.length, ...rows.map((row) => row[at]?.length ?? 0)),
+  );
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ').trimEnd();
+    cells
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd();
   return [header, ...rows].map(line).join('\n');
 }
 
@@ -52,7 +67,10 @@ export function writeReport(directory: string, measurements: readonly Measuremen
     node: process.version,
     date: new Date().toISOString(),
   };
-  writeFileSync(join(directory, 'report.json'), `${JSON.stringify({ machine, measurements }, null, 2)}\n`);
+  writeFileSync(
+    join(directory, 'report.json'),
+    `${JSON.stringify({ machine, measurements }, null, 2)}\n`,
+  );
   const picture = join(directory, 'report.svg');
   writeFileSync(picture, plot(measurements));
   return picture;

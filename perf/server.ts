@@ -31,11 +31,24 @@ export class PerfServer {
   static async start(medium: string, options: readonly string[]): Promise<PerfServer> {
     const directory = mkdtempSync(join(medium, 'sluice-perf-'));
     const port = await freePort();
-    const keys = { accessKey: 'PERFPERFPERFPERFPERF', secretKey: 'perf-secret-key-perf-secret-key-perf-00' };
+    const keys = {
+      accessKey: 'PERFPERFPERFPERFPERF',
+      secretKey: 'perf-secret-key-perf-secret-key-perf-00',
+    };
     const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
     const child = spawn(
       process.execPath,
-      [main, 'serve', '--data', directory, '--listen', `127.0.0.1:${port}`, '--log-level', 'warn', ...options],
+      [
+        main,
+        'serve',
+        '--data',
+        directory,
+        '--listen',
+        `127.0.0.1:${port}`,
+        '--log-level',
+        'warn',
+        ...options,
+      ],
       {
         stdio: ['ignore', 'ignore', 'inherit'],
         env: {

@@ -22,7 +22,8 @@ const EMPTY_SHA256 = createHash('sha256').update('').digest('hex');
 
 const hmac = (key: string | Buffer, text: string): Buffer =>
   createHmac('sha256', key).update(text).digest();
-const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
+const sha256 = (data: string | Uint8Array): string =>
+  createHash('sha256').update(data).digest('hex');
 
 const signingKeys = new Map<string, Buffer>();
 

@@ -27,7 +27,9 @@ export interface SmallResult {
 export async function smallLoad(options: SmallOptions): Promise<SmallResult> {
   const body = randomBytes(options.bodyBytes);
   const withBody = options.method === 'PUT';
-  const payloadHash = createHash('sha256').update(withBody ? body : '').digest('hex');
+  const payloadHash = createHash('sha256')
+    .update(withBody ? body : '')
+    .digest('hex');
   const host = `127.0.0.1:${options.port}`;
   let counter = 0;
   const startedMs = performance.now();

@@ -60,7 +60,7 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     });
     const { host, port } = settings;
     const log = surroundings.log.child({ room: 'http' });
-    const server = await startServer({ gateway, host, port, log });
+    const server = await startServer({ gateway, arena, host, port, log });
     closers.add((drainMs) => server.close(drainMs));
     return {
       host,

@@ -42,19 +42,10 @@ async function serve(settings: Settings): Promise<void> {
   const auto = isatty(2) ? 'pretty' : 'ndjson';
   const format = settings.logFormat === 'auto' ? auto : settings.logFormat;
   const log = await openLog({ level: settings.logLevel, format });
-  const onFatal = crashStop(log);
-  let sluice: Sluice;
-  try {
-    const { compose } = await import('./compose.ts');
-    sluice = await compose(settings, { log, onFatal });
-  } catch (error) {
-    log.flush();
-    process.stderr.write(`sluice: cannot start: ${firstLine(error)}\n`);
-    log.debug({ err: error }, 'cannot start');
-    log.flush();
-    process.exit(1);
-  }
-  stopOnSignals(sluice, log);
+  const starting = start(settings, log);
+  // From the first moment on: a stop during the start is as orderly as one after it.
+  stopOnSignals(starting, log);
+  const sluice = await starting;
   const { host, port, credentials } = sluice;
   log.info({ endpoint: endpointUrl(host, port), pid: process.pid }, 'serving');
   if (settings.durability === 'relaxed') log.warn({}, 'durability is relaxed');
@@ -62,6 +53,19 @@ async function serve(settings: Settings): Promise<void> {
   // `sluice serve | head -1` is no reason to stop.
   process.stdout.on('error', () => {});
   process.stdout.write(bannerText(settings, port, credentials));
+}
+
+async function start(settings: Settings, log: OpenLog): Promise<Sluice> {
+  const onFatal = crashStop(log);
+  try {
+    const { compose } = await import('./compose.ts');
+    return await compose(settings, { log, onFatal });
+  } catch (error) {
+    log.debug({ err: error }, 'cannot start');
+    log.flush();
+    process.stderr.write(`sluice: cannot start: ${firstLine(error)}\n`);
+    process.exit(1);
+  }
 }
 
 /** A broken invariant: whatever goes on from here could acknowledge what is not so. */
@@ -75,7 +79,7 @@ function crashStop(log: OpenLog): (error: unknown) => void {
   return stop;
 }
 
-function stopOnSignals(sluice: Sluice, log: OpenLog): void {
+function stopOnSignals(starting: Promise<Sluice>, log: OpenLog): void {
   let firstMs: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     const nowMs = performance.now();
@@ -86,16 +90,16 @@ function stopOnSignals(sluice: Sluice, log: OpenLog): void {
     }
     firstMs = nowMs;
     log.info({ signal }, 'stopping: no new requests, finishing what runs');
-    sluice.close().then(
-      () => {
+    starting
+      .then((sluice) => sluice.close())
+      .then(() => {
         log.info({}, 'stopped');
         process.exit(0);
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         log.fatal({ err: error }, 'could not close cleanly');
         process.exit(1);
-      },
-    );
+      });
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);

@@ -15,7 +15,10 @@ export const systemClock: Clock = { now: () => Date.now() };
  * A 128-bit id as 32 lower-case hex digits: 48 bits of creation time in ms, then 80 random bits.
  * Time-ordered as text and as bytes, unguessable, never reused.
  */
-export function timeOrderedId(clock: Clock, random: (bytes: number) => Uint8Array = randomBytes): string {
+export function timeOrderedId(
+  clock: Clock,
+  random: (bytes: number) => Uint8Array = randomBytes,
+): string {
   const time = clock.now();
   assert(time >= 0 && time < 2 ** 48, 'clock within 48 bits');
   return time.toString(16).padStart(12, '0') + Buffer.from(random(10)).toString('hex');

@@ -73,6 +73,8 @@ export const LIMITS = {
   drainBytes: 1 * MIB,
   /** After an answer that could not wait, this much more is read and dropped before the cut. */
   refusedBytes: 256 * MIB,
+  /** See `contendedMs`: 16 KiB/s, what uWebSockets by itself would demand at all times. */
+  contendedBytes: 48 * KIB,
   xmlDepth: 16,
   /** CompleteMultipartUpload with 10,000 parts and five checksums each stays below this. */
   completeXmlBytes: 4 * MIB,
@@ -104,6 +106,11 @@ export const LIMITS = {
   idleMs: 10_000,
   /** A request body with no byte for this long is cut with RequestTimeout. */
   bodyIdleMs: 30_000,
+  /**
+   * While others wait for memory, an upload that takes longer than this for `contendedBytes`, or a
+   * reader that takes nothing for this long, gives way. Without contention both may go on.
+   */
+  contendedMs: 3_000,
   /** A client that sends a body nobody wants may go on this long, to find its answer. */
   refusedMs: 15_000,
   /** ... but is cut, or answered at last, when it sends nothing for this long. */

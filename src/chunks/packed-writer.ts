@@ -78,15 +78,11 @@ export class PackedWriter implements ChunkWriter {
   async #forget(places: readonly (EntryPlace | undefined)[]): Promise<void> {
     const { id, datanodes } = this.#options;
     await Promise.allSettled(
-      places.map((place, column) => {
-        if (place === undefined) return undefined;
-        const [volume, offset] = place;
-        return datanodes[column]?.request({
-          kind: 'delete',
-          chunk: id,
-          column,
-          place: { volume, offset },
-        });
+      datanodes.flatMap((datanode, column) => {
+        const landed = places[column];
+        if (landed === undefined) return [];
+        const place = { volume: landed[0], offset: landed[1] };
+        return [datanode.request({ kind: 'delete', chunk: id, column, place })];
       }),
     );
   }

@@ -26,6 +26,8 @@ export type FrontLimits = Readonly<
     | 'refusedIdleMs'
     | 'refusedBytes'
     | 'drainBytes'
+    | 'contendedMs'
+    | 'contendedBytes'
     | 'requestCount',
     number
   >
@@ -63,6 +65,9 @@ export class LiveRequest implements Transport {
   #paused = false;
   #stalled = false;
   #progress = 0;
+  /** Bytes of body since `#paceMs`: every `contendedBytes` start anew. */
+  #paceBytes = 0;
+  #paceMs: number;
   /** Bytes of body up to which a held answer waits. */
   #heldBytesMax = 0;
   /** When the client last did something, and when the phase began. */
@@ -77,6 +82,7 @@ export class LiveRequest implements Transport {
     this.#writer = new ResponseWriter(res, received.head.method);
     this.#activeMs = options.elapsedMs();
     this.#phaseMs = this.#activeMs;
+    this.#paceMs = this.#activeMs;
   }
 
   /** `begin` runs inside: everything of uWebSockets must be registered before it returns. */
@@ -102,7 +108,13 @@ export class LiveRequest implements Transport {
     // Once the body is here, resuming would start uWebSockets' 10 s cut under the operation.
     if (!this.#paused || this.#phase !== 'running' || this.#bodyEnded) return;
     this.#activeMs = this.#options.elapsedMs();
+    this.#startPace();
     this.#unpause();
+  }
+
+  #startPace(): void {
+    this.#paceBytes = 0;
+    this.#paceMs = this.#options.elapsedMs();
   }
 
   /** Ends at once whatever is going on: the server stops. */
@@ -144,6 +156,24 @@ export class LiveRequest implements Transport {
     }
   }
 
+  /** An upload that holds, for its client, more memory than its pace is worth. */
+  isSlowUpload(nowMs: number, bodyBytesMin: number): boolean {
+    const waits = this.#phase === 'running' && !this.#bodyEnded && !this.#paused && !this.#stalled;
+    const large = this.#bodyLength === undefined || this.#bodyLength > bodyBytesMin;
+    return waits && large && nowMs - this.#paceMs >= this.#options.limits.contendedMs;
+  }
+
+  isSlowReader(nowMs: number): boolean {
+    const waits = this.#phase === 'answering' && this.#writer.waiting;
+    return waits && nowMs - this.#activeMs >= this.#options.limits.contendedMs;
+  }
+
+  /** Ends so that others can have what it holds; the client is told what S3 tells slow ones. */
+  giveWay(): void {
+    if (this.#phase === 'running') this.#onStalled();
+    else this.#cut(new Error('a slow reader gave way'));
+  }
+
   #enter(phase: Phase): void {
     this.#phase = phase;
     this.#phaseMs = this.#options.elapsedMs();
@@ -153,6 +183,8 @@ export class LiveRequest implements Transport {
   #onData(piece: ArrayBuffer, last: boolean): void {
     this.#received += piece.byteLength;
     this.#activeMs = this.#options.elapsedMs();
+    this.#paceBytes += piece.byteLength;
+    if (this.#paceBytes >= this.#options.limits.contendedBytes) this.#startPace();
     if (last) this.#bodyEnded = true;
     if (this.#phase === 'running') {
       const feed = this.#exchange?.feed;

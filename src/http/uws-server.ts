@@ -2,9 +2,11 @@
  * The HTTP front end: listens, makes every request a `LiveRequest`, sweeps over those that are
  * slow, and stops gracefully. No request has a timer of its own.
  */
+import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { Transport } from '../body/body.ts';
+import type { Arena } from '../memory/arena.ts';
 import type { Exchange, Gateway } from '../s3/request.ts';
 import { FRONT_LIMITS, type FrontLimits, LiveRequest } from './live-request.ts';
 import { refusal } from './refusal.ts';
@@ -13,6 +15,8 @@ import { type HttpRequest, type HttpResponse, type us_listen_socket, uws } from 
 
 export interface ServerOptions {
   readonly gateway: Gateway;
+  /** Asked whether requests wait for memory that slow clients hold. */
+  readonly arena: Pick<Arena, 'isAwaited'>;
   /** Name or address to listen on. */
   readonly host: string;
   /** 0: any free one. */
@@ -37,6 +41,9 @@ const SWEEP_MS = 1000;
 /** Below uWebSockets' shortest cut, which is 8 to 12 s. */
 const REARM_MS = 4000;
 const DRAIN_POLL_MS = 10;
+/** How many slow clients give way in one sweep: a share of them, and at least so many. */
+const RELIEF_MIN = 8;
+const RELIEF_SHARE = 2;
 
 class UwsServer implements HttpServer {
   readonly host: string;
@@ -57,10 +64,10 @@ class UwsServer implements HttpServer {
     this.host = options.host;
     this.#options = options;
     this.#limits = { ...FRONT_LIMITS, ...options.limits };
-    const { bodyIdleMs, responseIdleMs, refusedMs, refusedIdleMs } = this.#limits;
+    const { bodyIdleMs, responseIdleMs, refusedMs, refusedIdleMs, contendedMs } = this.#limits;
     this.#sweepMs = Math.min(
       SWEEP_MS,
-      ...[bodyIdleMs, responseIdleMs, refusedMs, refusedIdleMs].map((bound) => bound / 4),
+      ...[bodyIdleMs, responseIdleMs, refusedMs, refusedIdleMs, contendedMs].map((ms) => ms / 4),
     );
     this.#app.filter((_, change) => {
       this.#connections += Number(change);
@@ -145,6 +152,28 @@ class UwsServer implements HttpServer {
     const rearm = this.#elapsedMs - this.#rearmedMs >= REARM_MS;
     if (rearm) this.#rearmedMs = this.#elapsedMs;
     for (const live of this.#live) live.sweep(this.#elapsedMs, rearm);
+    this.#relieve();
+  }
+
+  /** While requests wait for memory, the slow clients that have held theirs longest let go. */
+  #relieve(): void {
+    const { arena, log } = this.#options;
+    // Parity is held by bodies that are striped, never by those that are packed.
+    const parity = arena.isAwaited('parity') ? LIMITS.packedBytes : Number.POSITIVE_INFINITY;
+    const bodyBytesMin = arena.isAwaited('ingest') ? LIMITS.inlineBytes : parity;
+    const readers = arena.isAwaited('read');
+    if (bodyBytesMin === Number.POSITIVE_INFINITY && !readers) return;
+    const nowMs = this.#elapsedMs;
+    const slow = [...this.#live].filter(
+      (live) => live.isSlowUpload(nowMs, bodyBytesMin) || (readers && live.isSlowReader(nowMs)),
+    );
+    if (slow.length === 0) return;
+    const count = Math.max(RELIEF_MIN, Math.ceil(slow.length / RELIEF_SHARE));
+    log.warn(
+      { slow: slow.length, cut: Math.min(count, slow.length) },
+      'memory is short: slow clients give way',
+    );
+    for (const live of slow.slice(0, count)) live.giveWay();
   }
 
   async #drain(drainMs: number): Promise<void> {

@@ -112,7 +112,10 @@ export class Arena {
   readonly #shares: Readonly<Record<Purpose, Share>>;
 
   constructor(bytes: number = LIMITS.arenaBytes, blockBytes: number = LIMITS.blockBytes) {
-    assert(bytes % blockBytes === 0 && blockBytes % PAGE_BYTES === 0, 'whole blocks of whole pages');
+    assert(
+      bytes % blockBytes === 0 && blockBytes % PAGE_BYTES === 0,
+      'whole blocks of whole pages',
+    );
     const pages = (ARENA_RESERVED_BYTES + bytes) / PAGE_BYTES;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.blockBytes = blockBytes;
@@ -141,6 +144,11 @@ export class Arena {
   /** The most blocks that one `acquireMany` of this purpose can ever be granted. */
   maxFor(purpose: Purpose): number {
     return this.#shares[purpose].max;
+  }
+
+  /** True while somebody waits for blocks of this purpose. */
+  isAwaited(purpose: Purpose): boolean {
+    return this.#shares[purpose].waiters.length > 0;
   }
 
   /** Undefined when none is free for this purpose or somebody waits already. */

@@ -144,7 +144,9 @@ export interface ListEntry {
   readonly etag: string;
   readonly storageClass: string;
   readonly ownerId: string;
-  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined;
+  readonly checksum?:
+    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
+    | undefined;
 }
 
 /** `entries` and `prefixes` are each in byte order and together at most `limit`. */
@@ -161,7 +163,9 @@ export interface CreateUploadOptions {
   readonly key: string;
   readonly ownerId: string;
   readonly attributes: ObjectAttributes;
-  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined;
+  readonly checksum:
+    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
+    | undefined;
 }
 
 export interface UploadAddress {
@@ -174,7 +178,9 @@ export interface Upload extends UploadAddress {
   readonly initiatedMs: number;
   readonly ownerId: string;
   readonly storageClass: string;
-  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined;
+  readonly checksum:
+    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
+    | undefined;
 }
 
 export interface Part {
@@ -209,12 +215,20 @@ export interface ListUploadsOptions extends Omit<ListOptions, 'after'> {
 
 export interface ObjectStore {
   // buckets.ts
-  createBucket(options: { name: string; ownerId: string; location: string; replication: Replication | undefined }): Promise<Bucket>;
+  createBucket(options: {
+    name: string;
+    ownerId: string;
+    location: string;
+    replication: Replication | undefined;
+  }): Promise<Bucket>;
   /** Throws NoSuchBucket (with BucketName). A hot, synchronous answer. */
   bucket(name: string): Bucket;
   deleteBucket(name: string): Promise<void>;
   /** In name order; `after` is exclusive. */
-  listBuckets(options: { ownerId: string; prefix: string; after: string; limit: number }): { buckets: readonly Bucket[]; truncated: boolean };
+  listBuckets(options: { ownerId: string; prefix: string; after: string; limit: number }): {
+    buckets: readonly Bucket[];
+    truncated: boolean;
+  };
 
   // objects.ts
   put(options: PutOptions, body: Body): Promise<PutResult>;
@@ -233,12 +247,26 @@ export interface ObjectStore {
   createUpload(options: CreateUploadOptions): Promise<Upload>;
   /** Throws NoSuchUpload. */
   upload(address: UploadAddress): Upload;
-  putPart(address: UploadAddress, partNumber: number, body: Body, signal: AbortSignal): Promise<Part>;
+  putPart(
+    address: UploadAddress,
+    partNumber: number,
+    body: Body,
+    signal: AbortSignal,
+  ): Promise<Part>;
   /** `range` undefined: the whole source, without moving a byte. */
-  copyPart(address: UploadAddress, partNumber: number, source: CopySource, range: ByteRange | undefined, signal: AbortSignal): Promise<Part>;
+  copyPart(
+    address: UploadAddress,
+    partNumber: number,
+    source: CopySource,
+    range: ByteRange | undefined,
+    signal: AbortSignal,
+  ): Promise<Part>;
   completeUpload(options: CompleteOptions, signal: AbortSignal): Promise<PutResult>;
   abortUpload(address: UploadAddress): Promise<void>;
-  listParts(address: UploadAddress, options: { after: number; limit: number }): { upload: Upload; parts: readonly Part[]; truncated: boolean };
+  listParts(
+    address: UploadAddress,
+    options: { after: number; limit: number },
+  ): { upload: Upload; parts: readonly Part[]; truncated: boolean };
   listUploads(bucket: string, options: ListUploadsOptions): Listing<Upload>;
 
   close(): Promise<void>;

@@ -107,7 +107,12 @@ export class IndexRows {
     const record = row && decodeObject(row.value);
     const current = row && record && !record.deleteMarker ? { row, record } : undefined;
     const nowMs = clock.now();
-    const { result, writes, checks = [], reclaim = [] } = decide({
+    const {
+      result,
+      writes,
+      checks = [],
+      reclaim = [],
+    } = decide({
       bucket,
       partition,
       current,

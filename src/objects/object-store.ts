@@ -52,7 +52,8 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     scrubOrphans: () => scrub.run(),
     stats: () => ({ backlog: reclaimer.backlog(), leases: context.leases.size }),
   };
-  const timers = options.timers === false ? undefined : startTimers(context, maintenance, reclaimer);
+  const timers =
+    options.timers === false ? undefined : startTimers(context, maintenance, reclaimer);
 
   return {
     createBucket: (create) => buckets.create(create),

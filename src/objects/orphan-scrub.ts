@@ -230,7 +230,9 @@ export class OrphanScrub {
           break;
         case 'parts':
           for (const prefix of [PART_PREFIX, SUPERSEDED_PREFIX]) {
-            await this.#eachRow(partition, prefix, ({ value }) => visitData(decodePart(value).data));
+            await this.#eachRow(partition, prefix, ({ value }) =>
+              visitData(decodePart(value).data),
+            );
           }
           break;
         case 'blob':

@@ -180,7 +180,7 @@ export class Reclaimer {
         if (record.kind === 'upload') {
           await this.#workUpload(record.uploadId, record.keepBlobId);
           done.push(row);
-        } else if (leases.size >= 0) {
+        } else if (!record.holds.some(({ blob }) => leases.isLeased(blob.id))) {
           holds.push(...record.holds);
           ready.push(row);
         }

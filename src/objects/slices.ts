@@ -186,7 +186,8 @@ export async function* readBlocks(
         yield await inlineBlock(context, leaf.bytes, signal);
         continue;
       }
-      for (const slice of chunkSlices(leaf.hold)) yield* chunks.read(slice.ref, slice.range, signal);
+      for (const slice of chunkSlices(leaf.hold))
+        yield* chunks.read(slice.ref, slice.range, signal);
     }
   } finally {
     if (leased !== undefined) leases.release(leased);

@@ -83,14 +83,23 @@ describe.skipIf(!wanted)('eight parts, more than 2 GiB', () => {
   it('rclone', async () => {
     hasTool('rclone', 'version');
     const chunks = ['--s3-chunk-size', `${PART_MIB}M`, '--s3-upload-concurrency', '2'];
-    await run('rclone', ['copyto', ...chunks, file, 'sluice:large/rclone'], rcloneEnvironment(server));
+    await run(
+      'rclone',
+      ['copyto', ...chunks, file, 'sluice:large/rclone'],
+      rcloneEnvironment(server),
+    );
     await run('rclone', ['copyto', 'sluice:large/rclone', back], rcloneEnvironment(server));
     await expectEightParts('rclone');
   }, 300_000);
 
   it('s3cmd', async () => {
     hasTool('s3cmd');
-    const s3cmd = ['-c', s3cmdConfig(server), '--no-progress', `--multipart-chunk-size-mb=${PART_MIB}`];
+    const s3cmd = [
+      '-c',
+      s3cmdConfig(server),
+      '--no-progress',
+      `--multipart-chunk-size-mb=${PART_MIB}`,
+    ];
     await run('s3cmd', [...s3cmd, 'put', file, 's3://large/s3cmd']);
     await run('s3cmd', [...s3cmd, 'get', 's3://large/s3cmd', back]);
     await expectEightParts('s3cmd');

@@ -93,7 +93,11 @@ describe('AWS SDK v3', () => {
     const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'copies/one' }));
     expect(head.ContentLength).toBe(4096);
     const listed = await client.send(new ListObjectsV2Command({ Bucket, Delimiter: '/' }));
-    expect(listed.CommonPrefixes?.map((one) => one.Prefix)).toEqual(['copies/', 'size/', 'upload/']);
+    expect(listed.CommonPrefixes?.map((one) => one.Prefix)).toEqual([
+      'copies/',
+      'size/',
+      'upload/',
+    ]);
     expect(listed.Contents?.map((one) => one.Key)).toEqual(['presigned']);
     const all = await client.send(new ListObjectsV2Command({ Bucket }));
     const Objects = (all.Contents ?? []).map((one) => ({ Key: one.Key ?? '' }));

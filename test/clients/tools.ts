@@ -34,7 +34,11 @@ export function run(
     execFile(
       command,
       commandArguments,
-      { env: { ...process.env, AWS_CA_BUNDLE: undefined, ...environment }, maxBuffer: 64 * 1024 * 1024, timeout: 240_000 },
+      {
+        env: { ...process.env, AWS_CA_BUNDLE: undefined, ...environment },
+        maxBuffer: 64 * 1024 * 1024,
+        timeout: 240_000,
+      },
       (error, stdout, stderr) => {
         if (error === null) resolve(stdout);
         else reject(new Error(`${command} ${commandArguments.join(' ')}: ${stderr}\n${stdout}`));

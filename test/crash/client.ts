@@ -29,7 +29,11 @@ export class Client {
   async call(
     method: string,
     path: string,
-    options: { readonly query?: string; readonly body?: Buffer; readonly headers?: Record<string, string> } = {},
+    options: {
+      readonly query?: string;
+      readonly body?: Buffer;
+      readonly headers?: Record<string, string>;
+    } = {},
   ): Promise<Reply> {
     const { query = '', body } = options;
     this.#connection ??= await Connection.open(this.#port);
@@ -39,7 +43,9 @@ export class Client {
       host: `127.0.0.1:${this.#port}`,
       path: encoded,
       query,
-      payloadHash: createHash('sha256').update(body ?? '').digest('hex'),
+      payloadHash: createHash('sha256')
+        .update(body ?? '')
+        .digest('hex'),
       headers: options.headers ?? {},
     });
     const target = query === '' ? encoded : `${encoded}?${query}`;

@@ -64,7 +64,10 @@ async function verify(round: number, whole: boolean): Promise<void> {
     const legal = model.legal(key);
     const state = await readState(client, key, legal);
     if (state === undefined) {
-      violations.push({ kind: 'lost', detail: `round ${round}: ${key} is none of ${JSON.stringify(legal)}` });
+      violations.push({
+        kind: 'lost',
+        detail: `round ${round}: ${key} is none of ${JSON.stringify(legal)}`,
+      });
     } else {
       model.observe(key, state);
     }
@@ -75,7 +78,10 @@ async function verify(round: number, whole: boolean): Promise<void> {
     const size = listed.get(key);
     const expected = state === 'absent' ? undefined : state.size;
     if (size !== expected) {
-      violations.push({ kind: 'list', detail: `round ${round}: ${key} listed ${size}, known ${expected}` });
+      violations.push({
+        kind: 'list',
+        detail: `round ${round}: ${key} listed ${size}, known ${expected}`,
+      });
     }
     listed.delete(key);
   }
@@ -145,7 +151,8 @@ async function main(): Promise<number> {
   await verify(rounds, true);
   const orphanBytes = violations.length === 0 ? await emptied() : -1;
   await server.kill('SIGTERM');
-  for (const violation of violations) process.stdout.write(`${violation.kind}: ${violation.detail}\n`);
+  for (const violation of violations)
+    process.stdout.write(`${violation.kind}: ${violation.detail}\n`);
   const lost = violations.filter((one) => one.kind === 'lost').length;
   const listed = violations.filter((one) => one.kind === 'list').length;
   process.stdout.write(

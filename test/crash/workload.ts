@@ -83,9 +83,7 @@ export class Workload {
     const source = this.#model.known(from);
     if (source === 'absent' || from === to) return;
     const headers = { 'x-amz-copy-source': `/${BUCKET}/${from}` };
-    await this.#mutate(to, source, () =>
-      this.#client.call('PUT', `/${BUCKET}/${to}`, { headers }),
-    );
+    await this.#mutate(to, source, () => this.#client.call('PUT', `/${BUCKET}/${to}`, { headers }));
   }
 
   async #multipart(key: string): Promise<void> {

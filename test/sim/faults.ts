@@ -61,6 +61,9 @@ export class Fate {
       if (this.#random.chance(50)) await work();
       this.checkAlive();
     }
+    // Storage takes its time: others get on meanwhile.
+    for (let turns = this.#random.below(8) - 3; turns > 0; turns -= 1) await nextTurn();
+    this.checkAlive();
     if (!isSpared && failure !== undefined && this.#random.below(1000) < this.#faultPercent * 10) {
       throw failure;
     }
@@ -172,4 +175,8 @@ export class MortalChunkStore implements ChunkStore {
   async close(): Promise<void> {
     await Promise.resolve();
   }
+}
+
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

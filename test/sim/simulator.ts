@@ -15,7 +15,7 @@ import { memoryBody } from '../support/memory-body.ts';
 import { MemoryChunkStore } from '../support/memory-chunk-store.ts';
 import { MemoryMetaStore } from '../support/memory-meta-store.ts';
 import { GRACE_MS, OWNER, PLAIN, TestClock } from '../support/object-room.ts';
-import { Fate, MortalChunkStore, MortalMetaStore } from './faults.ts';
+import { Fate, MortalChunkStore, MortalMetaStore, nextTurn } from './faults.ts';
 import { joined, lengthOf, ModelBucket, render, slice, somewhere } from './model.ts';
 import type { Bytes, ModelUpload, ObjectState, Possible } from './model.ts';
 import { Random } from './random.ts';
@@ -113,6 +113,13 @@ export class Simulation {
     this.#behind(this.#store.scrubOrphans());
   }
 
+  /** While clients are at it, the grace time ends for all that was replaced before. */
+  async #passGrace(): Promise<void> {
+    for (let turns = this.#random.below(12); turns > 0; turns -= 1) await nextTurn();
+    this.#clock.ms += GRACE_MS + 1;
+    await this.#store.runReclaim(this.#clock.ms);
+  }
+
   /** Lets something run beside the clients. It may die. */
   #behind(work: Promise<unknown>): void {
     const ended = work.then(
@@ -173,6 +180,7 @@ export class Simulation {
     this.#clock.ms += this.#random.below(GRACE_MS / 4);
     if (this.#random.chance(15)) this.#behind(this.#store.runReclaim(this.#clock.ms));
     if (this.#random.chance(3)) this.#behind(this.#store.scrubOrphans());
+    if (this.#random.chance(20)) this.#behind(this.#passGrace());
     const clients = 1 + this.#random.below(4);
     const taken = new Set<string>();
     const work: Promise<void>[] = [];
@@ -205,7 +213,9 @@ export class Simulation {
     const dice = random.below(100);
     if (dice < 35) return () => this.#put(model, key);
     if (dice < 50) return () => this.#delete(model, key);
-    if (dice < 65) return source === undefined ? undefined : () => this.#copy(model, key, source);
+    if (dice < 70 && source === undefined) return undefined;
+    if (dice < 65) return () => this.#copy(model, key, source ?? '');
+    if (dice < 70 && source !== QUARRY) return () => this.#move(model, key, source ?? '');
     if (dice < 75) return () => this.#createUpload(model, key);
     if (dice < 80) return () => this.#setTags(model, key);
     if (dice < 90) return async () => this.#list(model, taken);
@@ -221,7 +231,8 @@ export class Simulation {
     const dice = this.#random.below(100);
     const source = this.#pickSource(model, taken, upload.key);
     if (dice < 30) return () => this.#putPart(model, upload);
-    if (dice < 65) return source === undefined ? undefined : () => this.#copyPart(model, upload, source);
+    if (dice < 65)
+      return source === undefined ? undefined : () => this.#copyPart(model, upload, source);
     if (dice < 85) return () => this.#complete(model, upload);
     if (dice < 90) return () => this.#abort(model, upload);
     return () => this.#raceForUpload(model, upload);
@@ -229,7 +240,8 @@ export class Simulation {
 
   /** A key that nobody changes in this step. */
   #pickSource(model: ModelBucket, taken: Set<string>, not: string): string | undefined {
-    const keys = model.certainKeys().filter((key) => key !== not && !taken.has(`${model.name}/${key}`));
+    const isFree = (key: string): boolean => key !== not && !taken.has(`${model.name}/${key}`);
+    const keys = model.certainKeys().filter(isFree);
     const key = this.#random.chance(40) && keys.includes(QUARRY) ? QUARRY : this.#random.pick(keys);
     if (key !== undefined && key !== QUARRY) taken.add(`${model.name}/${key}`);
     return key;
@@ -293,7 +305,9 @@ export class Simulation {
     if (result === 'unknown') model.isCertain = false;
     else {
       expect(isEmpty, 'only an empty bucket is deleted').toBe(true);
-      expect(model.possible(rival), 'nothing was stored in a bucket that went').toContain(undefined);
+      expect(model.possible(rival), 'nothing was stored in a bucket that went').toContain(
+        undefined,
+      );
       this.#buckets.set(model.name, undefined);
     }
   }
@@ -342,6 +356,13 @@ export class Simulation {
       }),
     );
     this.#settle(model, key, result, state);
+  }
+
+  /** The source goes, its grace time too, while it is being copied. */
+  async #move(model: ModelBucket, key: string, from: string): Promise<void> {
+    const copy = this.#copy(model, key, from);
+    this.#behind(this.#passGrace());
+    await Promise.all([copy, this.#delete(model, from)]);
   }
 
   async #setTags(model: ModelBucket, key: string): Promise<void> {

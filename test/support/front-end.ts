@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import type { FrontLimits } from '../../src/http/live-request.ts';
 import { type HttpServer, startServer } from '../../src/http/uws-server.ts';
-import { Arena } from '../../src/memory/arena.ts';
+import { Arena, type Block, type Purpose } from '../../src/memory/arena.ts';
 import type { S3Response } from '../../src/s3/request.ts';
 import { RawConnection } from './raw-client.ts';
 import { blocksBody, ScriptedGateway } from './scripted-gateway.ts';
@@ -38,6 +38,7 @@ export class FrontEnd {
     const gateway = new ScriptedGateway(() => {});
     const server = await startServer({
       gateway,
+      arena,
       host: '127.0.0.1',
       port: 0,
       log: silentLog,
@@ -50,6 +51,20 @@ export class FrontEnd {
     const connection = await RawConnection.open(this.server.port);
     this.#connections.push(connection);
     return connection;
+  }
+
+  /** Makes somebody wait for blocks of this purpose until the returned function is called. */
+  async contend(purpose: Purpose): Promise<() => Promise<void>> {
+    const all: Block[] = [];
+    for (let next = arena.tryAcquire(purpose); next !== undefined;) {
+      all.push(next);
+      next = arena.tryAcquire(purpose);
+    }
+    const waiting = arena.acquire(purpose);
+    return async () => {
+      for (const block of all) block.release();
+      (await waiting).release();
+    };
   }
 
   /** Blocks that are held. */

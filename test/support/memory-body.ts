@@ -14,11 +14,7 @@ export interface MemoryBodyOptions {
   readonly cutAfter?: number;
 }
 
-export function memoryBody(
-  arena: Arena,
-  bytes: Uint8Array,
-  options: MemoryBodyOptions = {},
-): Body {
+export function memoryBody(arena: Arena, bytes: Uint8Array, options: MemoryBodyOptions = {}): Body {
   const { checksum, cutAfter, refusal } = options;
   const digests = new Map<DigestName, Uint8Array>();
   digests.set('md5', createHash('md5').update(bytes).digest());

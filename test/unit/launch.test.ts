@@ -69,7 +69,7 @@ function launchBeside(...words: string[]): Promise<{ code: number | null; stdout
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout })));
 }
 
-describe('the launcher', () => {
+describe('the launcher', { timeout: 120_000 }, () => {
   it('installs and compiles a fresh clone, then only what changed', () => {
     const first = launch('serve', '--x', 'y');
     expect(first.stderr).toContain('installing packages');

@@ -21,17 +21,22 @@ describe('bytes', () => {
       }),
     );
     for (const text of ['0', 'zz', '0g']) expect(hexDecode(text)).toBeUndefined();
-    for (const text of ['a', 'YQ', 'YR==', 'Y Q==', '!']) expect(base64Decode(text)).toBeUndefined();
+    for (const text of ['a', 'YQ', 'YR==', 'Y Q==', '!'])
+      expect(base64Decode(text)).toBeUndefined();
   });
 
   it('the prefix successor is the least string after all strings with the prefix', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: 1, maxLength: 4 }), fc.uint8Array(), (prefix, rest) => {
-        const successor = prefixSuccessor(prefix);
-        const inside = new Uint8Array([...prefix, ...rest]);
-        if (successor === undefined) expect(prefix.every((byte) => byte === 0xff)).toBe(true);
-        else expect(compareBytes(inside, successor)).toBeLessThan(0);
-      }),
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 4 }),
+        fc.uint8Array(),
+        (prefix, rest) => {
+          const successor = prefixSuccessor(prefix);
+          const inside = new Uint8Array([...prefix, ...rest]);
+          if (successor === undefined) expect(prefix.every((byte) => byte === 0xff)).toBe(true);
+          else expect(compareBytes(inside, successor)).toBeLessThan(0);
+        },
+      ),
     );
   });
 

@@ -1,5 +1,13 @@
 /** The roster: folders are recognised by their id files, wherever they are mounted. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -75,5 +83,36 @@ describe('roster', () => {
     openRoster(meta, folders);
     writeFileSync(join(meta, 'roster.json'), '{"version":1');
     expect(() => openRoster(meta, folders)).toThrow(/damaged/);
+  });
+
+  it('a crash anywhere in the first start is made up for by the next', () => {
+    const first = openRoster(meta, folders);
+    const path = join(meta, 'roster.json');
+    const roster = JSON.parse(readFileSync(path, 'utf8')) as { datanodes: object[] };
+    // As it stands after the first of its two writings, with one of three folders marked.
+    const datanodes = roster.datanodes.map((one) => ({ ...one, pending: true }));
+    writeFileSync(path, JSON.stringify({ ...roster, datanodes }));
+    rmSync(join(folders[1] ?? '', 'id.json'));
+    rmSync(folders[2] ?? '', { recursive: true });
+    expect(openRoster(meta, folders)).toEqual(first);
+    expect(readFileSync(path, 'utf8')).not.toContain('pending');
+    rmSync(folders[2] ?? '', { recursive: true });
+    expect(openRoster(meta, folders).map(({ state }) => state)).toEqual(['up', 'up', 'gone']);
+  });
+
+  it('a damaged id file makes its folder foreign, and keeps nobody from starting', () => {
+    openRoster(meta, folders);
+    writeFileSync(join(folders[0] ?? '', 'id.json'), '{"version":');
+    expect(openRoster(meta, folders).map(({ state }) => state)).toEqual(['foreign', 'up', 'up']);
+    const otherMeta = join(root, 'other-meta');
+    mkdirSync(otherMeta);
+    expect(() => openRoster(otherMeta, folders)).toThrow(/damaged/);
+  });
+
+  it('refuses the copy of a datanode beside the datanode', () => {
+    openRoster(meta, folders);
+    const copy = join(root, 'copy');
+    cpSync(folders[0] ?? '', copy, { recursive: true });
+    expect(() => openRoster(meta, [...folders, copy])).toThrow(/copy of datanode 0/);
   });
 });

@@ -89,6 +89,64 @@ describe('slow clients', () => {
   });
 });
 
+describe('while others wait for memory', () => {
+  const limits = { contendedMs: 300, contendedBytes: 1000 };
+  const text = (response: { body: Buffer }): string => response.body.toString().trim();
+
+  it('a slow upload gives way, a faster one and a small one do not', async () => {
+    const slow = await serve(limits);
+    const [fast, small] = [await front.open(), await front.open()];
+    await slow.write(put(600_000));
+    await fast.write(put(600_000));
+    await small.write(put(1000));
+    await front.gateway.story(2);
+    await sleep(600);
+    expect(front.gateway.stories.map(({ aborted }) => aborted)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const relax = await front.contend('ingest');
+    const kept = fast.trickle(Array(30).fill(Buffer.alloc(700)), 30);
+    const response = await slow.response();
+    expect([response.status, text(response)]).toEqual([400, 'RequestTimeout']);
+    expect(await kept).toBe(true);
+    const aborted = front.gateway.stories.map((story) => story.aborted !== undefined);
+    expect(aborted).toEqual([true, false, false]);
+    await relax();
+  });
+
+  it('for parity only bodies that are striped give way', async () => {
+    const packed = await serve(limits);
+    const striped = await front.open();
+    await packed.write(put(400_000));
+    await striped.write(put(600_000));
+    await front.gateway.story(1);
+    const relax = await front.contend('parity');
+    expect((await striped.response()).status).toBe(400);
+    await sleep(600);
+    expect(front.gateway.stories.filter(({ aborted }) => aborted !== undefined)).toHaveLength(1);
+    await relax();
+  });
+
+  it('a reader that stopped gives way', async () => {
+    const reader = await serve(limits);
+    front.gateway.script = (story) => story.answer(blocks(400));
+    reader.socket.pause();
+    await reader.write(GET);
+    const story = await front.gateway.story(0);
+    await sleep(600);
+    expect(story.outcomes).toEqual([]);
+    const relax = await front.contend('scratch');
+    await sleep(600);
+    expect(story.outcomes).toEqual([]);
+    await relax();
+    const relaxRead = await front.contend('read');
+    await story.until(({ outcomes }) => outcomes.length === 1);
+    await relaxRead();
+  });
+});
+
 describe('an end that nobody planned', () => {
   it('a client that leaves during its upload: the body and the operation hear of it', async () => {
     const connection = await serve();
@@ -197,6 +255,7 @@ describe('load and stop', () => {
     await serve();
     const again = {
       gateway: front.gateway,
+      arena: { isAwaited: () => false },
       host: '127.0.0.1',
       port: front.server.port,
       log: silentLog,

@@ -18,7 +18,7 @@ const arena = new Arena(64 * 64 * KIB, 64 * KIB);
 
 beforeEach(async () => {
   gateway = new ScriptedGateway(() => {});
-  server = await startServer({ gateway, host: '127.0.0.1', port: 0, log: silentLog });
+  server = await startServer({ gateway, arena, host: '127.0.0.1', port: 0, log: silentLog });
   connection = await RawConnection.open(server.port);
 });
 afterEach(async () => {

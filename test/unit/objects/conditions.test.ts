@@ -79,9 +79,18 @@ describe('conditions of writes', () => {
 
 describe('ranges', () => {
   it.each([
-    [{ first: 0, last: 0 }, { offset: 0, length: 1 }],
-    [{ first: 2, last: 900 }, { offset: 2, length: 8 }],
-    [{ first: 9, last: undefined }, { offset: 9, length: 1 }],
+    [
+      { first: 0, last: 0 },
+      { offset: 0, length: 1 },
+    ],
+    [
+      { first: 2, last: 900 },
+      { offset: 2, length: 8 },
+    ],
+    [
+      { first: 9, last: undefined },
+      { offset: 9, length: 1 },
+    ],
     [{ suffix: 3 }, { offset: 7, length: 3 }],
     [{ suffix: 30 }, { offset: 0, length: 10 }],
   ])('%j of ten bytes is %j', (asked, range) => {

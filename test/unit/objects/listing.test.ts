@@ -14,7 +14,10 @@ async function roomWith(keys: readonly string[], indexPartitions = 4): Promise<O
 }
 
 /** What a listing is, said simply: every name once, in order, cut at the limit. */
-function expected(keys: readonly string[], options: ListOptions): { names: string[]; more: boolean } {
+function expected(
+  keys: readonly string[],
+  options: ListOptions,
+): { names: string[]; more: boolean } {
   const { prefix, delimiter, after, limit } = options;
   const rolled = (key: string): string => {
     const at = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
@@ -30,13 +33,20 @@ function expected(keys: readonly string[], options: ListOptions): { names: strin
 }
 
 describe('listing objects', () => {
-  const key = fc.string({ unit: fc.constantFrom('a', 'b', '/', '-', 'é', '𝄞', '\uffee'), minLength: 1, maxLength: 6 });
+  const key = fc.string({
+    unit: fc.constantFrom('a', 'b', '/', '-', 'é', '𝄞', '\uffee'),
+    minLength: 1,
+    maxLength: 6,
+  });
 
   it('equals the simple definition for any keys, prefix, delimiter, marker and limit', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uniqueArray(key, { maxLength: 25 }),
-        fc.oneof(fc.constant(''), key.map((text) => [...text].slice(0, 2).join(''))),
+        fc.oneof(
+          fc.constant(''),
+          key.map((text) => [...text].slice(0, 2).join('')),
+        ),
         fc.constantFrom('', '/', '-', 'a/', 'é'),
         fc.oneof(fc.constant(''), key),
         fc.integer({ min: 0, max: 8 }),

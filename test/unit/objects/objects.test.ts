@@ -188,7 +188,9 @@ describe('overwrite and delete', () => {
   it('deletes are idempotent and honour If-Match', async () => {
     await room.delete('none');
     await room.put('k', 'abc');
-    expect(await failureCode(() => room.delete('k', { ifMatch: '"x"' }))).toBe('PreconditionFailed');
+    expect(await failureCode(() => room.delete('k', { ifMatch: '"x"' }))).toBe(
+      'PreconditionFailed',
+    );
     await room.delete('k', { ifMatch: `"${md5(Buffer.from('abc'))}"` });
     expect(await failureCode(() => room.get('k'))).toBe('NoSuchKey');
   });
@@ -211,7 +213,9 @@ describe('copy', () => {
     await room.delete('again');
     await room.reclaim();
     expect(room.chunks.ids).toEqual([]);
-    expect(room.meta.partitions(undefined, 100).filter((name) => name.startsWith('m/'))).toEqual([]);
+    expect(room.meta.partitions(undefined, 100).filter((name) => name.startsWith('m/'))).toEqual(
+      [],
+    );
   });
 
   it('owners that go in the same batch leave nothing behind', async () => {

@@ -153,7 +153,7 @@ describe('ListBuckets', () => {
   it('goes on where a page ended', async () => {
     const page = { listBuckets: { ...two, truncated: true } };
     const first = await run(listBuckets, { target: '/?max-buckets=2&prefix=x' }, page);
-    const body = String(first.response.body);
+    const body = first.response.body as string;
     expect(body).toContain('<Prefix>x</Prefix>');
     const token = /<ContinuationToken>(.*)<\/ContinuationToken>/.exec(body)?.[1] ?? '';
     const target = `/?continuation-token=${encodeURIComponent(token)}`;
