@@ -98,10 +98,9 @@ export class LiveRequest implements Transport {
     } else {
       this.#res.onData((piece, last) => this.#onData(piece, last));
     }
-    exchange.response.then(
-      (response) => this.#onResponse(response),
-      (error: unknown) => this.#cut(error),
-    );
+    exchange.response
+      .then((response) => this.#onResponse(response))
+      .catch((error: unknown) => this.#cut(error));
   }
 
   resume(): void {
@@ -296,8 +295,10 @@ export class LiveRequest implements Transport {
       { err: error, method: this.#head.method, path: this.#head.rawPath },
       'connection cut',
     );
+    // It fell ill after its last byte: the connection is well, and may serve others already.
+    if (this.#writer.ended) this.#finish(false);
     // Runs the abort handler.
-    this.#res.close();
+    else this.#res.close();
   }
 
   #finish(aborted: boolean): void {

@@ -54,6 +54,8 @@ export class ResponseWriter {
   #headWritten = false;
   #hooked = false;
   #pending: Pending | undefined;
+  /** The response left whole: the library has taken the connection back. */
+  ended = false;
   /** Counts progress, so that a sweep can tell a slow reader from one that stopped. */
   progress = 0;
   bytesSent = 0;
@@ -146,6 +148,7 @@ export class ResponseWriter {
       this.#res.writeHeader(...(close ? CLOSE : STAY));
       this.#res.endWithoutBody();
     });
+    this.ended = true;
   }
 
   #endAndClose(response: S3Response, bytes: Uint8Array): void {
@@ -153,6 +156,7 @@ export class ResponseWriter {
       this.#writeHead(response);
       this.#res.end(bytes, true);
     });
+    this.ended = true;
     this.bytesSent = bytes.length;
   }
 
@@ -192,7 +196,7 @@ export class ResponseWriter {
         this.#writeHead(response);
         this.#res.writeHeader(...(close ? CLOSE : STAY));
       }
-      [whole] = this.#res.tryEnd(bytes, total);
+      [whole, this.ended] = this.#res.tryEnd(bytes, total);
     });
     this.bytesSent = start + bytes.length;
     this.progress += 1;
@@ -210,7 +214,9 @@ export class ResponseWriter {
     const pending = this.#pending;
     if (pending === undefined || this.#aborted) return true;
     const offset = this.#res.getWriteOffset();
-    const [whole] = this.#res.tryEnd(pending.bytes.subarray(offset - pending.start), pending.total);
+    const { bytes, start, total } = pending;
+    const [whole, ended] = this.#res.tryEnd(bytes.subarray(offset - start), total);
+    this.ended = ended;
     if (whole) {
       this.#pending = undefined;
       this.progress += 1;

@@ -3,7 +3,7 @@
  * arrives. Nothing is visible yet: the caller commits a row that refers to the data, or discards.
  *
  * Invariant: when `store` rejects, every chunk it had begun or sealed is gone again (or noted in
- * the log and left to the orphan scrub); when it resolves, body and chunks are verified and durable.
+ * the log and left to the orphan scrub); when it resolves, body and chunks are verified, durable.
  */
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';

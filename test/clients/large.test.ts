@@ -1,6 +1,6 @@
 /**
  * A file of more than 2 GiB in eight parts, uploaded by each client and read back equal. Needs
- * some 12 GiB of disk and minutes, so it runs in CI and by `SLUICE_LARGE=1 npm test -- test/clients`.
+ * some 20 GiB of disk and minutes: runs in CI, and by `SLUICE_LARGE=1 npm test -- test/clients`.
  */
 import { createReadStream, createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 /** Heads at and past their bounds: an S3 error or a closed connection, never a hang, never a crash. */
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../src/base/limits.ts';
 import { codeOf, RawConnection, type RawResponse, signHead } from '../support/raw-client.ts';
@@ -102,5 +103,39 @@ describe('the bytes of a head', () => {
     expect(await connection.trickle([head.slice(0, line), ...head.slice(line)], 0)).toBe(true);
     expect((await connection.response()).status).toBe(200);
     connection.destroy();
+  });
+});
+
+describe('a head that was damaged', () => {
+  it('gets an answer or an end, and the server goes on', { timeout: 60_000 }, async () => {
+    const put = { method: 'PUT', port: sluice.port, path: '/bucket/key' };
+    const signed = await signHead(sluice, { ...put, headers: { 'content-length': '4' } });
+    const whole = Buffer.from(`${signed.text}body`);
+    const damage = fc.record({
+      at: fc.nat(whole.length - 1),
+      drop: fc.nat(3),
+      insert: fc.oneof(
+        fc.uint8Array({ maxLength: 4 }),
+        fc.constantFrom('\r\n', '\n', ': ', ' ', '\0', 'Content-Length: 9\r\n').map(Buffer.from),
+      ),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), async (damages) => {
+        let bytes: Buffer = whole;
+        for (const { at, drop, insert } of damages) {
+          bytes = Buffer.concat([bytes.subarray(0, at), insert, bytes.subarray(at + drop)]);
+        }
+        const connection = await RawConnection.open(sluice.port);
+        await connection.write(bytes);
+        // What waits for more bytes is ended by the idle cut, which another test waits for.
+        const limit = new Promise<undefined>((resolve) => setTimeout(resolve, 30));
+        const response = await Promise.race([connection.response().catch(() => undefined), limit]);
+        connection.destroy();
+        if (response !== undefined) expect(response.status).toBeGreaterThanOrEqual(400);
+      }),
+      { numRuns: 300 },
+    );
+    await sluice.idle();
+    expect((await answer(await listBuckets()))?.status).toBe(200);
   });
 });

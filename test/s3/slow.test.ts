@@ -104,10 +104,18 @@ describe('slow clients', () => {
     }
     // All that are packed, and as many of the striped ones as there is memory for.
     expect(stored.length).toBeGreaterThan(SLOW_UPLOADS / 2);
+    let whole = 0;
     for (const connection of readers) {
       connection.socket.resume();
-      expect((await connection.response()).body.equals(content(12 * MIB))).toBe(true);
+      const response = await connection.response().catch((error: Error) => error.message);
+      if (typeof response === 'string') {
+        expect(response).toMatch(/^closed/);
+        continue;
+      }
+      expect(response.body.equals(content(12 * MIB))).toBe(true);
+      whole += 1;
     }
+    expect(whole).toBeGreaterThan(0);
     for (const index of [stored[0] ?? 0, stored.at(-1) ?? 0]) {
       const got = await client.send(new GetObjectCommand({ Bucket, Key: `slow-${index}` }));
       const bytes = Buffer.from((await got.Body?.transformToByteArray()) ?? []);

@@ -62,7 +62,8 @@ export class Fate {
       this.checkAlive();
     }
     // Storage takes its time: others get on meanwhile.
-    for (let turns = this.#random.below(8) - 3; turns > 0; turns -= 1) await nextTurn();
+    const longest = this.#random.chance(5) ? 40 : 5;
+    for (let turns = this.#random.below(longest) - 1; turns > 0; turns -= 1) await nextTurn();
     this.checkAlive();
     if (!isSpared && failure !== undefined && this.#random.below(1000) < this.#faultPercent * 10) {
       throw failure;

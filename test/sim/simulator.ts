@@ -296,11 +296,12 @@ export class Simulation {
       for (const key of model.certainKeys()) await this.#delete(model, key);
     }
     const isEmpty = [...model.objects.values()].every((states) => states[0] === undefined);
-    const deletion = this.#attempt(() => this.#store.deleteBucket(model.name));
     // Somebody writes into it at the same time: one of the two must be refused.
     const rival = this.#random.pick(KEYS) ?? '';
-    if (this.#random.chance(50)) await this.#put(model, rival);
-    const result = await deletion;
+    const put = this.#random.chance(50) ? this.#put(model, rival, 5) : undefined;
+    for (let turns = this.#random.below(6); turns > 0; turns -= 1) await nextTurn();
+    const result = await this.#attempt(() => this.#store.deleteBucket(model.name));
+    await put;
     if (result === 'refused') return;
     if (result === 'unknown') model.isCertain = false;
     else {

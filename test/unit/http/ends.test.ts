@@ -4,6 +4,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import { StoreError } from '../../../src/base/store-error.ts';
 import type { FrontLimits } from '../../../src/http/live-request.ts';
 import { startServer } from '../../../src/http/uws-server.ts';
+import type { BlockBody } from '../../../src/s3/request.ts';
 import { BLOCK_BYTES, blocks, FrontEnd, GET, put, sleep } from '../../support/front-end.ts';
 import { codeOf, headerOf, RawConnection } from '../../support/raw-client.ts';
 import { text } from '../../support/scripted-gateway.ts';
@@ -190,6 +191,18 @@ describe('an end that nobody planned', () => {
     const fault = { after: 2, error: new StoreError('corrupt', 'bad') };
     front.gateway.script = (story) => story.answer(blocks(3, fault));
     await expect(connection.request('GET', GET)).rejects.toThrow(/closed/);
+  });
+
+  it('a body that goes on past its length does no harm to the connection', async () => {
+    const connection = await serve();
+    front.gateway.script = (story) => {
+      const body = blocks(2).body as BlockBody;
+      story.answer({ ...blocks(1), body: { length: BLOCK_BYTES, blocks: body.blocks } });
+    };
+    expect((await connection.request('GET', GET)).body).toHaveLength(BLOCK_BYTES);
+    front.gateway.script = (story) => story.answer(text(200, 'ok'));
+    const next = await connection.request('GET', GET);
+    expect(next.body.toString()).toBe('ok');
   });
 
   it('a gateway that throws is an InternalError, and the connection ends', async () => {

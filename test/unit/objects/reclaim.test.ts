@@ -1,5 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { silentLog } from '../../../src/base/log.ts';
 import { StoreError } from '../../../src/base/store-error.ts';
+import { openObjects } from '../../../src/objects/object-store.ts';
 import { content } from '../../support/content.ts';
 import { GRACE_MS, ObjectRoom } from '../../support/object-room.ts';
 
@@ -57,9 +60,6 @@ describe('the reclaimer', () => {
   });
 
   it('runs by itself when timers are on, and stops with the store', async () => {
-    const { openObjects } = await import('../../../src/objects/object-store.ts');
-    const { silentLog } = await import('../../../src/base/log.ts');
-    const { systemClock } = await import('../../../src/base/clock.ts');
     await room.store.close();
     const engine = {
       meta: room.meta,
