@@ -306,6 +306,7 @@ const SCRIPTS = {
   },
   crash: (args) => run([CRASH, ...args]),
   perf: (args) => run([join(DIST, 'perf', 'main.js'), ...args]),
+  'perf-memory': (args) => run([join(DIST, 'perf', 'memory.js'), ...args]),
 };
 
 async function launch([first, name, ...rest]) {

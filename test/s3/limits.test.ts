@@ -128,7 +128,7 @@ describe('a head that was damaged', () => {
         const connection = await RawConnection.open(sluice.port);
         await connection.write(bytes);
         // What waits for more bytes is ended by the idle cut, which another test waits for.
-        const limit = new Promise<undefined>((resolve) => setTimeout(resolve, 30));
+        const limit = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 30));
         const response = await Promise.race([connection.response().catch(() => undefined), limit]);
         connection.destroy();
         if (response !== undefined) expect(response.status).toBeGreaterThanOrEqual(400);

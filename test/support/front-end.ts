@@ -28,6 +28,7 @@ export class FrontEnd {
   readonly gateway: ScriptedGateway;
   readonly server: HttpServer;
   readonly #connections: RawConnection[] = [];
+  readonly #relax: (() => Promise<void>)[] = [];
 
   private constructor(gateway: ScriptedGateway, server: HttpServer) {
     this.gateway = gateway;
@@ -53,18 +54,22 @@ export class FrontEnd {
     return connection;
   }
 
-  /** Makes somebody wait for blocks of this purpose until the returned function is called. */
-  async contend(purpose: Purpose): Promise<() => Promise<void>> {
+  /** From now until `relax` or `close` somebody waits for blocks of this purpose. */
+  contend(purpose: Purpose): void {
     const all: Block[] = [];
     for (let next = arena.tryAcquire(purpose); next !== undefined;) {
       all.push(next);
       next = arena.tryAcquire(purpose);
     }
     const waiting = arena.acquire(purpose);
-    return async () => {
+    this.#relax.push(async () => {
       for (const block of all) block.release();
       (await waiting).release();
-    };
+    });
+  }
+
+  async relax(): Promise<void> {
+    for (const relax of this.#relax.splice(0)) await relax();
   }
 
   /** Blocks that are held. */
@@ -75,6 +80,7 @@ export class FrontEnd {
   async close(): Promise<void> {
     for (const connection of this.#connections) connection.destroy();
     await this.server.close(0);
+    await this.relax();
     expect(this.server.requests()).toBe(0);
     expect(this.server.connections()).toBe(0);
     expect(this.held).toBe(0);

@@ -48,7 +48,9 @@ describe('the reclaimer', () => {
     await room.store.runReclaim(room.clock.ms);
     expect(room.chunks.ids).toEqual([]);
     expect(room.store.stats().backlog).toBe(0);
-    expect(room.meta.partitions(undefined, 100).filter((name) => name.startsWith('m/'))).toEqual([]);
+    expect(room.meta.partitions(undefined, 100).filter((name) => name.startsWith('m/'))).toEqual(
+      [],
+    );
   });
 
   it('finds the rows of an earlier process', async () => {
