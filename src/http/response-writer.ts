@@ -169,6 +169,8 @@ export class ResponseWriter {
           assert(sent + block.length <= body.length, 'a body is as long as it said');
           await this.#write(response, block.bytes, sent, body.length, close);
           sent += block.length;
+          // Not one block more is read for a client that is gone.
+          if (this.#aborted) return;
         } finally {
           block.release();
         }

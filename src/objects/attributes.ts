@@ -1,9 +1,11 @@
-/** Between records and what callers see of them: heads, ETags, checksums of whole bodies. */
-import { base64, utf8 } from '../base/bytes.ts';
+/**
+ * Between records and what callers see of them: heads, ETags, checksums of whole bodies.
+ * Pure; knows neither rows nor chunks.
+ */
+import { assert } from '../base/assert.ts';
+import { base64, hex, utf8 } from '../base/bytes.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { DigestName, Payload } from '../body/body.ts';
-import { hex } from '../base/bytes.ts';
-import { assert } from '../base/assert.ts';
 import type { ObjectRecord } from '../meta/records.ts';
 import type { Validators } from './conditions.ts';
 import type {

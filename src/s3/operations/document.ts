@@ -14,7 +14,8 @@ export const XML_HEADERS: S3Response['headers'] = [['Content-Type', 'application
 export async function readOptionalDocument(body: Body, bytesMax: number): Promise<string> {
   const bytes = await body.bytes(bytesMax);
   try {
-    return utf8Decode(bytes);
+    const text = utf8Decode(bytes);
+    return text.startsWith('\uFEFF') ? text.slice(1) : text;
   } catch (cause) {
     throw new S3Error('MalformedXML', { cause });
   }
