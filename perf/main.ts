@@ -18,7 +18,7 @@ import {
 import { Connection } from './connection.ts';
 import { type Measurement, percentile, table, writeReport } from './report.ts';
 import { PerfServer } from './server.ts';
-import { type SmallOptions, smallLoad } from './small-load.ts';
+import { type SmallOptions, seed, smallLoad } from './small-load.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'perf';
@@ -115,20 +115,33 @@ async function bulkScenarios(medium: string, directory: string): Promise<void> {
         partBytes: 16 * MIB,
         partsPerStream: Math.ceil((flags.quick ? 16 : 64) / streams),
       };
-      await createBucket(server);
-      await multipartPut({ ...options, partsPerStream: 1 });
-      await bulk(server, medium, `multipart PUT ${mode} ×${streams}`, () => multipartPut(options));
-      if (mode === 'unsigned') {
-        await bulk(server, medium, `GET ×${streams}`, () => bulkGet(options));
+      try {
+        await createBucket(server);
+        await multipartPut({ ...options, partsPerStream: 1 });
+        const name = `multipart PUT ${mode} ×${streams}`;
+        await bulk(server, medium, name, () => multipartPut(options));
+        if (mode === 'unsigned') {
+          await bulk(server, medium, `GET ×${streams}`, () => bulkGet(options));
+        }
+      } finally {
+        await server.stop();
       }
-      await server.stop();
     }
   }
 }
 
 async function smallScenarios(medium: string, directory: string): Promise<void> {
   const server = await PerfServer.start(directory, ['--replication', flags.replication]);
-  await createBucket(server);
+  try {
+    await createBucket(server);
+    await smallSeries(server, medium);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function smallSeries(server: PerfServer, medium: string): Promise<void> {
+  await seed({ ...server, bucket: BUCKET, keyPrefix: 'small/', keyCount: 1000, bodyBytes: 4096 });
   const common = { keyPrefix: 'small/', bodyBytes: 4096 };
   await small(server, medium, 'PUT 4 KiB', {
     ...common,
@@ -155,7 +168,6 @@ async function smallScenarios(medium: string, directory: string): Promise<void> 
     keyCount: 1000,
     expectStatus: 404,
   });
-  await server.stop();
 }
 
 async function createBucket(server: PerfServer): Promise<void> {

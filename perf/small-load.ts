@@ -1,6 +1,7 @@
 /** Small-object scenarios by autocannon: 4 KiB PUT, GET, HEAD and a 404, each request signed. */
 import { createHash, randomBytes } from 'node:crypto';
 import autocannon from 'autocannon';
+import { Connection } from './connection.ts';
 import { type Keys, sign } from './sign.ts';
 
 export interface SmallOptions {
@@ -22,6 +23,32 @@ export interface SmallResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly unexpected: number;
+}
+
+/** Puts the keys that the reading scenarios ask for. Throws unless all are stored. */
+export async function seed(
+  options: Pick<SmallOptions, 'port' | 'keys' | 'bucket' | 'keyPrefix' | 'keyCount' | 'bodyBytes'>,
+): Promise<void> {
+  const body = randomBytes(options.bodyBytes);
+  let next = 0;
+  const writers = Array.from({ length: 16 }, async () => {
+    const connection = await Connection.open(options.port);
+    for (let number = next; number < options.keyCount; number = next) {
+      next += 1;
+      const path = `/${options.bucket}/${options.keyPrefix}${number}`;
+      const signed = sign(options.keys, {
+        method: 'PUT',
+        host: `127.0.0.1:${options.port}`,
+        path,
+        query: '',
+        payloadHash: 'UNSIGNED-PAYLOAD',
+      });
+      const answer = await connection.request('PUT', path, signed.headers, [body]);
+      if (answer.status !== 200) throw new Error(`seed: ${answer.status}`);
+    }
+    connection.close();
+  });
+  await Promise.all(writers);
 }
 
 export async function smallLoad(options: SmallOptions): Promise<SmallResult> {

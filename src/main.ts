@@ -38,7 +38,6 @@ export async function main(words: readonly string[]): Promise<void> {
 }
 
 async function serve(settings: Settings): Promise<void> {
-  process.title = 'sluice';
   const auto = isatty(2) ? 'pretty' : 'ndjson';
   const format = settings.logFormat === 'auto' ? auto : settings.logFormat;
   const log = await openLog({ level: settings.logLevel, format });

@@ -23,7 +23,7 @@ const SLOW_READERS = 50;
 /** Bodies that become packed and striped chunks: the two that hold blocks while they wait. */
 const SLOW_SIZES = [300_000, 3 * MIB];
 /** Far above what it takes alone, far below any of the bounds for slow clients. */
-const OTHERS_MS = 10_000;
+const OTHERS_MS = 20_000;
 
 let server: SluiceProcess;
 let client: S3Client;

@@ -7,7 +7,7 @@ import { Simulation } from './simulator.ts';
 
 const STEPS = 250;
 const only = process.env['SEED'];
-const count = Number(process.env['SEEDS'] ?? 25);
+const count = Number(process.env['SEEDS'] ?? 10);
 const seeds = only === undefined ? Array.from({ length: count }, (_, n) => n + 1) : [Number(only)];
 
 describe('the object store through deaths and faults', () => {
