@@ -14,6 +14,8 @@ export interface Answer {
 
 interface Pending {
   readonly keepBody: boolean;
+  /** The answer to HEAD has a Content-Length and no body. */
+  readonly bodiless: boolean;
   resolve(answer: Answer): void;
   reject(error: Error): void;
 }
@@ -66,7 +68,7 @@ export class Connection {
     const sized = method === 'GET' || method === 'HEAD' ? '' : `content-length: ${length}\r\n`;
     if (this.#socket.destroyed) return Promise.reject(new Error('connection closed'));
     return new Promise((resolve, reject) => {
-      this.#pending = { keepBody, resolve, reject };
+      this.#pending = { keepBody, bodiless: method === 'HEAD', resolve, reject };
       this.#socket.cork();
       this.#socket.write(`${method} ${target} HTTP/1.1\r\n${lines.join('')}${sized}\r\n`);
       for (const piece of body) this.#socket.write(piece);
@@ -97,7 +99,7 @@ export class Connection {
       return;
     }
     const length = /\r\ncontent-length: *(\d+)/i.exec(this.#headText)?.[1];
-    this.#remaining = Number(length ?? 0);
+    this.#remaining = this.#pending?.bodiless === true ? 0 : Number(length ?? 0);
     this.#bodyBytes = 0;
     this.#kept = [];
     this.#onBody(rest);

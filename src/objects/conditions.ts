@@ -62,6 +62,14 @@ export function checkRead(conditions: Conditions, object: Validators): void {
   });
 }
 
+/** RFC 9110 §13.1.5: a strong entity tag, or exactly the Last-Modified that was given. */
+export function holdsIfRange(header: string | undefined, object: Validators): boolean {
+  if (header === undefined) return true;
+  if (header.startsWith('W/')) return false;
+  if (header.replace(/^"(.*)"$/, '$1') === object.etag) return true;
+  return Date.parse(header) === Math.floor(object.mtimeMs / 1000) * 1000;
+}
+
 /** For `x-amz-copy-source-if-*`: whatever fails is PreconditionFailed. */
 export function checkCopySource(conditions: Conditions, source: Validators): void {
   const verdict = judge(conditions, source);

@@ -70,6 +70,8 @@ export type RangeRequest =
 export interface ReadOptions {
   readonly conditions: Conditions;
   readonly range?: RangeRequest | undefined;
+  /** If-Range as sent: where it does not hold, the range is ignored. */
+  readonly ifRange?: string | undefined;
   readonly partNumber?: number | undefined;
 }
 
@@ -118,6 +120,8 @@ export interface CopyOptions {
   readonly ownerId: string;
   /** Undefined: COPY directive. */
   readonly headersAndMetadata: Pick<ObjectAttributes, 'headers' | 'metadata'> | undefined;
+  /** Where a page redirects to: said with either directive, never copied. */
+  readonly redirect?: string | undefined;
   /** Undefined: tags are copied. */
   readonly tags: Readonly<Record<string, string>> | undefined;
   readonly storageClass: string | undefined;

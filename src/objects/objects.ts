@@ -24,6 +24,7 @@ import {
   checkDelete,
   checkRead,
   checkWrite,
+  holdsIfRange,
   isConditional,
   resolveRange,
 } from './conditions.ts';
@@ -138,8 +139,9 @@ export class Objects {
     checkRead(options.conditions, head);
     const { data, size } = record;
     if (options.partNumber !== undefined) return this.#readPart(head, record, options.partNumber);
-    const partial = options.range !== undefined;
-    const range = options.range ? resolveRange(options.range, size) : { offset: 0, length: size };
+    const asked = holdsIfRange(options.ifRange, head) ? options.range : undefined;
+    const partial = asked !== undefined;
+    const range = partial ? resolveRange(asked, size) : { offset: 0, length: size };
     return this.#result(head, data, range, partial);
   }
 
@@ -184,16 +186,16 @@ export class Objects {
 
   async copy(options: CopyOptions): Promise<PutResult> {
     const { source, bucket, key, conditions } = options;
-    const { headersAndMetadata, tags, storageClass } = options;
+    const { headersAndMetadata, redirect, tags, storageClass } = options;
     const target = this.#buckets.find(bucket);
     const record = this.copySource(source);
     if (record.size > LIMITS.putBytes) throw sourceTooLarge();
-    const changes = headersAndMetadata ?? tags ?? storageClass;
+    const changes = headersAndMetadata ?? redirect ?? tags ?? storageClass;
     if (source.bucket === bucket && source.key === key && changes === undefined) {
       throw new S3Error('InvalidRequest', { message: SELF_COPY });
     }
     this.#checkWrite(conditions, key, this.#current(target, key));
-    const { headers, metadata } = headersAndMetadata ?? copiedAttributes(record);
+    const { headers, metadata } = headersAndMetadata ?? copiedAttributes(record, redirect);
     checkAttributes({ headers, metadata, tags: tags ?? record.tags });
     const instanceId = this.#context.newId();
     const data = await this.#blobs.leased(record.data, () =>
@@ -249,10 +251,14 @@ export function putObject(key: string, record: ObjectRecord): Write {
   return { kind: 'put', key: objectKey(key), value: encodeObject(record) };
 }
 
-/** AWS does not copy where a page redirects to. */
-function copiedAttributes(record: ObjectRecord): Pick<ObjectRecord, 'headers' | 'metadata'> {
+/** AWS does not copy where a page redirects to; the request may say it anew. */
+function copiedAttributes(
+  record: ObjectRecord,
+  redirect: string | undefined,
+): Pick<ObjectRecord, 'headers' | 'metadata'> {
   const { [REDIRECT_HEADER]: _, ...headers } = record.headers;
-  return { headers, metadata: record.metadata };
+  const said = redirect === undefined ? {} : { [REDIRECT_HEADER]: redirect };
+  return { headers: { ...headers, ...said }, metadata: record.metadata };
 }
 
 function noSuchKey(key: string): S3Error {

@@ -41,61 +41,58 @@ describe('headers', () => {
   const all = {
     ContentType: 'text/plain; charset=utf-8',
     CacheControl: 'max-age=60, private',
-    ContentDisposition: 'attachment; filename="ä.txt"',
+    ContentDisposition: 'attachment; filename="a.txt"',
     ContentEncoding: 'gzip',
     ContentLanguage: 'de, en',
     WebsiteRedirectLocation: '/elsewhere',
     StorageClass: 'STANDARD_IA',
-    Metadata: { one: '1', 'with-dash': 'two words', empty: '', '__proto__x': 'safe' },
+    Metadata: { one: '1', 'with-dash': 'two words', empty: '', constructor: 'safe' },
   } as const;
 
   it('come back from GET and HEAD as they were put', async () => {
-    const ContentDisposition = 'attachment; filename="a.txt"';
-    const stored = await put('all', { Body: 'x', ...all, ContentDisposition, Expires });
+    const stored = await put('all', { Body: 'x', ...all, Expires });
     const ETag = `"${createHash('md5').update('x').digest('hex')}"`;
     expect(stored.ETag).toBe(ETag);
     for (const found of [await get('all'), await head('all')]) {
       expect(found).toMatchObject({
         ...all,
-        ContentDisposition,
         ETag,
         AcceptRanges: 'bytes',
         ContentLength: 1,
       });
-      expect(found.ExpiresString).toBe('Fri, 02 Jan 2031 03:04:05 GMT'.replace('Fri', 'Thu'));
+      expect(found.ExpiresString).toBe('Thu, 02 Jan 2031 03:04:05 GMT');
       expect(Date.now() - (found.LastModified?.getTime() ?? 0)).toBeLessThan(60_000);
     }
   });
 
   it('have defaults', async () => {
-    await put('plain', { Body: 'x' });
-    const found = await ask(sluice, { path: `/${Bucket}/plain` });
+    const path = `/${Bucket}/plain`;
+    await ask(sluice, { method: 'PUT', path, body: 'x' });
+    const found = await ask(sluice, { path });
     expect(headerOf(found, 'content-type')).toBe('binary/octet-stream');
     expect(headerOf(found, 'x-amz-storage-class')).toBeUndefined();
     expect(headerOf(found, 'content-encoding')).toBeUndefined();
     expect(headerOf(found, 'x-amz-id-2')).toBeTruthy();
   });
 
-  it('keep UTF-8 metadata and join repeated metadata', async () => {
-    const text = 'grün';
-    const wire = Buffer.from(text).toString('latin1');
-    const path = `/${Bucket}/utf8`;
-    const sent = { 'x-amz-meta-colour': '=?UTF-8?Q?gr=C3=BCn?=' };
-    await ask(sluice, { method: 'PUT', path, body: 'x', headers: sent });
+  it('keep metadata as it was written and join what was repeated', async () => {
+    const path = `/${Bucket}/written`;
+    const headers = { 'x-amz-meta-colour': '=?UTF-8?Q?gr=C3=BCn?=', 'X-Amz-Meta-CASE': 'Aa,b' };
+    await ask(sluice, { method: 'PUT', path, body: 'x', headers });
     const found = await ask(sluice, { path });
     expect(headerOf(found, 'x-amz-meta-colour')).toBe('=?UTF-8?Q?gr=C3=BCn?=');
-    expect(wire).not.toBe(text);
+    expect(headerOf(found, 'x-amz-meta-case')).toBe('Aa,b');
   });
 
   it('are replaced whole by the next PUT', async () => {
-    await put('again', { Body: 'x', ...all, ContentDisposition: 'inline', Tagging: 'a=b' });
-    await put('again', { Body: 'y' });
+    await put('again', { Body: 'x', ...all, Tagging: 'a=b' });
+    await put('again', { Body: 'y', ContentType: 'x/y' });
     const found = await head('again');
     expect(found.Metadata).toEqual({});
     expect(found.CacheControl).toBeUndefined();
     expect(found.StorageClass).toBeUndefined();
     expect(found.TagCount).toBeUndefined();
-    expect(found.ContentType).toBe('binary/octet-stream');
+    expect(found.ContentType).toBe('x/y');
   });
 
   it.each([
@@ -139,6 +136,14 @@ describe('headers', () => {
   });
 });
 
+/** As SigV4 wants it: only unreserved characters stay. */
+function uriEncode(text: string): string {
+  return encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
 describe('a key', () => {
   const keys = [
     'a b',
@@ -173,7 +178,7 @@ describe('a key', () => {
   it.each(keys.map((key) => [key.length > 40 ? `${key.slice(0, 4)}… ${key.length}` : key, key]))(
     '%j',
     async (_, key) => {
-      const path = `/${Bucket}/${encodeURIComponent(key)}`;
+      const path = `/${Bucket}/${uriEncode(key)}`;
       const body = Buffer.from(key);
       const stored = await ask(sluice, { method: 'PUT', path, body });
       expect(stored.status).toBe(200);
@@ -205,14 +210,14 @@ describe('a key', () => {
   });
 
   it.each([
-    ['x'.repeat(1025), 400, 'KeyTooLongError'],
-    [encodeURIComponent('語'.repeat(342)), 400, 'KeyTooLongError'],
-    ['%ff', 400, 'InvalidURI'],
-    ['%zz', 400, 'InvalidURI'],
-    ['%ed%a0%80', 400, 'InvalidURI'],
-  ])('%.12s… answers %i %s', async (raw, status, code) => {
+    ['1,025 bytes', 'x'.repeat(1025), 'KeyTooLongError'],
+    ['1,026 bytes of UTF-8', encodeURIComponent('語'.repeat(342)), 'KeyTooLongError'],
+    ['not UTF-8', '%ff', 'InvalidURI'],
+    ['a broken escape', '%zz', 'InvalidURI'],
+    ['half a surrogate pair', '%ed%a0%80', 'InvalidURI'],
+  ])('of %s is refused', async (_, raw, code) => {
     const wanted = { method: 'PUT', path: `/${Bucket}/${raw}`, body: 'x' };
-    expect(await outcome(sluice, wanted)).toEqual([status, code]);
+    expect(await outcome(sluice, wanted)).toEqual([400, code]);
   });
 
   it('that XML cannot hold is listed only encoded', async () => {

@@ -101,6 +101,7 @@ function parseRead(request: S3Request): ReadInput {
     options: {
       conditions: parseConditions(headers),
       range,
+      ifRange: headers.get('if-range'),
       partNumber: part === undefined ? undefined : parsePartNumber(part),
     },
     overrides,

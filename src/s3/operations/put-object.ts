@@ -80,9 +80,9 @@ function parseCopy(request: S3Request): CopyInput {
   const replaceMetadata = directive(request, 'x-amz-metadata-directive') === 'REPLACE';
   const replaceTags = directive(request, 'x-amz-tagging-directive') === 'REPLACE';
   const storageClass = parseStorageClass(headers);
-  const redirect = headers.has('x-amz-website-redirect-location');
+  const redirect = headers.get('x-amz-website-redirect-location');
   const itself = source.bucket === target.bucket && source.key === target.key;
-  if (itself && !replaceMetadata && storageClass === undefined && !redirect) {
+  if (itself && !replaceMetadata && storageClass === undefined && redirect === undefined) {
     throw new S3Error('InvalidRequest', {
       message:
         'This copy request is illegal because it is trying to copy an object to itself without ' +
@@ -94,6 +94,7 @@ function parseCopy(request: S3Request): CopyInput {
     ...target,
     source,
     headersAndMetadata: replaceMetadata ? parseHeadersAndMetadata(headers) : undefined,
+    redirect,
     tags: replaceTags ? parseTaggingHeader(headers.get('x-amz-tagging')) : undefined,
     storageClass,
     conditions: parseWriteConditions(headers),
