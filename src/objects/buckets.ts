@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
-import type { Replication } from '../chunks/chunk-store.ts';
+import { columnsOf, type Replication } from '../chunks/chunk-store.ts';
 import {
   bucketKey,
   BUCKET_PREFIX,
@@ -129,7 +129,20 @@ export class Buckets {
         throw new S3Error(code, { fields: { BucketName: name } });
       }
       if (this.#countOf(ownerId) >= LIMITS.bucketsPerOwner) throw new S3Error('TooManyBuckets');
+      this.#checkReplication(options.replication);
       return await this.#create(options);
+    });
+  }
+
+  /** A bucket that no write could ever go to must not be made. */
+  #checkReplication(replication: Replication | undefined): void {
+    if (replication === undefined) return;
+    const { data, parity } = columnsOf(replication);
+    const count = this.#context.chunks.stats().nodes.length;
+    if (count >= data + parity) return;
+    throw new S3Error('InvalidArgument', {
+      message: `Replication ${replication} needs ${data + parity} datanodes, not ${count}`,
+      fields: { ArgumentName: 'replication', ArgumentValue: replication },
     });
   }
 

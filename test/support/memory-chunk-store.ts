@@ -140,7 +140,8 @@ export class MemoryChunkStore implements ChunkStore {
       corruptShards: 0,
       missingShards: 0,
       openWriters: this.#open.size,
-      nodes: [{ node: 0, directory: 'memory', state: 'up' }],
+      // As many as the widest layout has columns.
+      nodes: Array.from({ length: 14 }, (_, node) => ({ node, directory: 'memory', state: 'up' })),
     };
   }
 
