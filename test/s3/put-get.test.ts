@@ -84,6 +84,20 @@ describe('headers', () => {
     expect(headerOf(found, 'x-amz-meta-case')).toBe('Aa,b');
   });
 
+  it('keep UTF-8, inner white space and empty values of metadata', async () => {
+    const path = `/${Bucket}/utf8`;
+    const values = { utf8: 'grün 語 x', spaces: 'a  b\tc', empty: '' };
+    const headers = Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [`x-amz-meta-${name}`, value]),
+    );
+    expect((await ask(sluice, { method: 'PUT', path, body: 'x', headers })).status).toBe(200);
+    const found = await ask(sluice, { method: 'HEAD', path });
+    for (const [name, value] of Object.entries(headers)) {
+      const bytes = Buffer.from(headerOf(found, name) ?? 'none', 'latin1');
+      expect(bytes.toString()).toBe(value);
+    }
+  });
+
   it('are replaced whole by the next PUT', async () => {
     await put('again', { Body: 'x', ...all, Tagging: 'a=b' });
     await put('again', { Body: 'y', ContentType: 'x/y' });
