@@ -125,6 +125,8 @@ export interface CopyOptions {
   /** Undefined: tags are copied. */
   readonly tags: Readonly<Record<string, string>> | undefined;
   readonly storageClass: string | undefined;
+  /** The copy must have a checksum of this kind. */
+  readonly checksumAlgorithm?: ChecksumAlgorithm | undefined;
   readonly conditions: Conditions;
   readonly signal: AbortSignal;
 }

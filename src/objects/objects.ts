@@ -30,6 +30,7 @@ import {
 } from './conditions.ts';
 import type { Context } from './context.ts';
 import type {
+  ChecksumAlgorithm,
   Conditions,
   CopyOptions,
   CopySource,
@@ -190,6 +191,7 @@ export class Objects {
     const target = this.#buckets.find(bucket);
     const record = this.copySource(source);
     if (record.size > LIMITS.putBytes) throw sourceTooLarge();
+    checkCopiedChecksum(record, options.checksumAlgorithm);
     const changes = headersAndMetadata ?? redirect ?? tags ?? storageClass;
     if (source.bucket === bucket && source.key === key && changes === undefined) {
       throw new S3Error('InvalidRequest', { message: SELF_COPY });
@@ -249,6 +251,13 @@ export class Objects {
 
 export function putObject(key: string, record: ObjectRecord): Write {
   return { kind: 'put', key: objectKey(key), value: encodeObject(record) };
+}
+
+/** A copy moves no byte: it can have the checksum that its source has, and no other. */
+function checkCopiedChecksum({ checksum }: ObjectRecord, wanted?: ChecksumAlgorithm): void {
+  if (wanted === undefined) return;
+  if (checksum?.algorithm === wanted && checksum.type === 'FULL_OBJECT') return;
+  throw new S3Error('NotImplemented', { fields: { Header: 'x-amz-checksum-algorithm' } });
 }
 
 /** AWS does not copy where a page redirects to; the request may say it anew. */

@@ -34,6 +34,11 @@ export function element(name: string, value: string | number | boolean): string 
   return `<${name}>${typeof value === 'string' ? escapeXml(value) : value}</${name}>`;
 }
 
+/** Whole seconds, as S3 has them everywhere: listings and Last-Modified must say the same. */
+export function timestamp(ms: number): string {
+  return new Date(Math.floor(ms / 1000) * 1000).toISOString();
+}
+
 /** A whole document in S3's namespace; `inner` is XML already. */
 export function xmlDocument(root: string, inner: string, namespace = S3_NAMESPACE): string {
   const attribute = namespace === '' ? '' : ` xmlns="${namespace}"`;

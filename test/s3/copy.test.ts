@@ -222,6 +222,13 @@ it.each([
   await expectS3Error(head('refused'), 404, 'NotFound');
 });
 
+it('a checksum of the kind that the source has may be asked for, and no other', async () => {
+  const source = await head(Key, { ChecksumMode: 'ENABLED' });
+  const same = await copy({ ChecksumAlgorithm: 'SHA256' });
+  expect(same.CopyObjectResult?.ChecksumSHA256).toBe(source.ChecksumSHA256);
+  await expectS3Error(copy({ ChecksumAlgorithm: 'CRC32' }), 501, 'NotImplemented');
+});
+
 it('a missing target bucket is told', async () => {
   await expectS3Error(copy({ Bucket: 'no-such-bucket' }), 404, 'NoSuchBucket');
 });

@@ -1,6 +1,7 @@
 /** ListObjects and ListObjectsV2 against a plain model of what AWS documents. */
 import {
   CreateBucketCommand,
+  HeadObjectCommand,
   ListObjectsCommand,
   ListObjectsV2Command,
   type ListObjectsV2CommandInput,
@@ -243,6 +244,8 @@ describe('what a listing says', () => {
     expect(entry?.ETag).toBe('"25ed1bcb423b0b7200f485fc5ff71c8e"');
     expect(Math.abs(Date.now() - (entry?.LastModified?.getTime() ?? 0))).toBeLessThan(300_000);
     expect(entry?.Owner).toBeUndefined();
+    const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'zz' }));
+    expect(entry?.LastModified).toEqual(head.LastModified);
   });
 
   it('of owners: always in V1, when asked in V2', async () => {

@@ -145,6 +145,50 @@ describe('a whole upload', () => {
   });
 });
 
+describe('endings that race', () => {
+  it('completions of one upload all answer the same', async () => {
+    const target = await create('race');
+    const only = await part(target, 1, TAIL);
+    const all = await Promise.all(Array.from({ length: 8 }, () => complete(target, [only])));
+    expect(new Set(all.map(({ ETag }) => ETag)).size).toBe(1);
+    expect((await head('race')).ETag).toBe(all[0]?.ETag);
+  });
+
+  it('a completion and an abort: one of them happens', async () => {
+    for (const Key of ['end-1', 'end-2', 'end-3', 'end-4']) {
+      const target = await create(Key);
+      const only = await part(target, 1, TAIL);
+      const [joined, dropped] = await Promise.allSettled([
+        complete(target, [only]),
+        client.send(new AbortMultipartUploadCommand(target)),
+      ]);
+      expect([joined.status, dropped.status].toSorted()).toEqual(['fulfilled', 'rejected']);
+      if (joined.status === 'fulfilled') expect((await head(Key)).ContentLength).toBe(1000);
+      else await expectS3Error(head(Key), 404, 'NotFound');
+    }
+  });
+});
+
+it('the longest key of the oddest characters has uploads like any other', async () => {
+  for (const char of ['\0', '\u0001', '\u{10ffff}']) {
+    const Key = char.repeat(1024 / Buffer.byteLength(char));
+    const path = `/${Bucket}/${encodeURIComponent(Key)}`;
+    const begun = await ask(sluice, { method: 'POST', path, query: { uploads: '' } });
+    const uploadId = /<UploadId>(\w+)</.exec(begun.body.toString())?.[1] ?? '';
+    const query = { uploadId, partNumber: '1' };
+    await ask(sluice, { method: 'PUT', path, query, body: 'odd' });
+    const listing = { uploads: '', prefix: Key, 'encoding-type': 'url' };
+    const listed = await ask(sluice, { path: `/${Bucket}`, query: listing });
+    expect(listed.body.toString()).toContain(`<UploadId>${uploadId}</UploadId>`);
+    const body =
+      '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>' +
+      `<ETag>${md5(Buffer.from('odd'))}</ETag></Part></CompleteMultipartUpload>`;
+    const wanted = { method: 'POST', path, query: { uploadId }, body };
+    expect(await outcome(sluice, wanted)).toEqual([200, undefined]);
+    expect((await ask(sluice, { path })).body.toString()).toBe('odd');
+  }
+});
+
 describe('a completion is refused', () => {
   it('for wrong parts, and can be asked again', async () => {
     const target = await create('refused');

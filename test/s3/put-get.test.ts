@@ -13,7 +13,7 @@ import {
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectS3Error, s3Client } from '../support/client.ts';
-import { headerOf } from '../support/raw-client.ts';
+import { codeOf, headerOf, RawConnection, signHead } from '../support/raw-client.ts';
 import { type SluiceProcess, startSluice } from '../support/server.ts';
 import { ask, outcome } from '../support/signed-request.ts';
 
@@ -242,6 +242,26 @@ describe('a key', () => {
     );
     expect(listed.Contents?.map((entry) => entry.Key)).toEqual(['ctl/%01']);
   });
+});
+
+it.each([
+  ['0'.repeat(64), 'XAmzContentSHA256Mismatch'],
+  ['no hash', 'InvalidArgument'],
+])('a payload hash of %s is refused', async (payload, code) => {
+  const path = `/${Bucket}/hashed`;
+  const headers = { 'content-length': '1' };
+  const signed = await signHead(sluice, {
+    method: 'PUT',
+    port: sluice.port,
+    path,
+    headers,
+    payload,
+  });
+  const connection = await RawConnection.open(sluice.port);
+  const answer = await connection.request('PUT', `${signed.text}x`);
+  connection.destroy();
+  expect([answer.status, codeOf(answer)]).toEqual([400, code]);
+  await expectS3Error(head('hashed'), 404, 'NotFound');
 });
 
 describe('errors of reading', () => {

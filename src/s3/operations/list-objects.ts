@@ -5,7 +5,7 @@ import type { ListEntry, Listing, ObjectStore } from '../../objects/contract.ts'
 import { type BoundOperation, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
-import { element } from '../xml.ts';
+import { element, timestamp } from '../xml.ts';
 import { xmlResponse } from './document.ts';
 
 /** How names are written: as XML text, or percent-encoded for names that XML can't hold. */
@@ -136,7 +136,7 @@ const ORDINARY: Encode = (text) => text;
 function renderEntry(entry: ListEntry, encode: Encode, ownerName: string | undefined): string {
   return (
     `<Contents>${element('Key', encode(entry.key))}` +
-    `<LastModified>${new Date(entry.mtimeMs).toISOString()}</LastModified>` +
+    `<LastModified>${timestamp(entry.mtimeMs)}</LastModified>` +
     `<ETag>&quot;${entry.etag}&quot;</ETag>` +
     (entry.checksum === undefined
       ? ''

@@ -11,7 +11,7 @@ import type {
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf, objectOf } from '../resource.ts';
-import { element } from '../xml.ts';
+import { element, timestamp } from '../xml.ts';
 import { xmlResponse } from './document.ts';
 import { boundName, type Encode, encodingOf, NOTHING, parseCount } from './list-objects.ts';
 
@@ -37,7 +37,7 @@ interface PartsOutput {
 function renderPart(part: Part): string {
   return (
     `<Part>${element('PartNumber', part.number)}` +
-    element('LastModified', new Date(part.mtimeMs).toISOString()) +
+    element('LastModified', timestamp(part.mtimeMs)) +
     element('ETag', `"${part.etag}"`) +
     element('Size', part.size) +
     (part.checksum === undefined
@@ -127,7 +127,7 @@ function renderUpload(upload: Upload, encode: Encode, ownerName: string): string
     person('Initiator', upload.ownerId, ownerName) +
     person('Owner', upload.ownerId, ownerName) +
     element('StorageClass', upload.storageClass) +
-    element('Initiated', new Date(upload.initiatedMs).toISOString()) +
+    element('Initiated', timestamp(upload.initiatedMs)) +
     (upload.checksum === undefined
       ? ''
       : element('ChecksumAlgorithm', upload.checksum.algorithm) +

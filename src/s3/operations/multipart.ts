@@ -16,7 +16,7 @@ import type {
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
-import { element } from '../xml.ts';
+import { element, timestamp } from '../xml.ts';
 import { type XmlNode, readXml } from '../xml-reader.ts';
 import { parseCopySource, parseCopySourceRange } from './copy-source.ts';
 import { readDocument, xmlResponse } from './document.ts';
@@ -161,7 +161,7 @@ export const uploadPartCopy = operation<PartCopyInput, Part>({
   render: (part) =>
     xmlResponse(
       'CopyPartResult',
-      element('LastModified', new Date(part.mtimeMs).toISOString()) +
+      element('LastModified', timestamp(part.mtimeMs)) +
         element('ETag', `"${part.etag}"`) +
         (part.checksum === undefined
           ? ''

@@ -10,7 +10,7 @@ import type {
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
-import { element } from '../xml.ts';
+import { element, timestamp } from '../xml.ts';
 import { parseCopySource } from './copy-source.ts';
 import { xmlResponse } from './document.ts';
 import {
@@ -18,6 +18,7 @@ import {
   checksumHeaders,
   parseHeadersAndMetadata,
   parseAttributes,
+  parseChecksumAlgorithm,
   parseStorageClass,
   parseTaggingHeader,
   parseWriteConditions,
@@ -71,10 +72,6 @@ function directive(request: S3Request, header: string): 'COPY' | 'REPLACE' {
 function parseCopy(request: S3Request): CopyInput {
   const { headers } = request;
   refuseUnbuiltHeaders(headers);
-  if (headers.has('x-amz-checksum-algorithm')) {
-    // A copy moves no byte, so there is nothing to compute another checksum from.
-    throw new S3Error('NotImplemented', { fields: { Header: 'x-amz-checksum-algorithm' } });
-  }
   const target = objectOf(request);
   const source = parseCopySource(request);
   const replaceMetadata = directive(request, 'x-amz-metadata-directive') === 'REPLACE';
@@ -97,6 +94,7 @@ function parseCopy(request: S3Request): CopyInput {
     redirect,
     tags: replaceTags ? parseTaggingHeader(headers.get('x-amz-tagging')) : undefined,
     storageClass,
+    checksumAlgorithm: parseChecksumAlgorithm(headers.get('x-amz-checksum-algorithm')),
     conditions: parseWriteConditions(headers),
   };
 }
@@ -104,7 +102,7 @@ function parseCopy(request: S3Request): CopyInput {
 function renderCopy(result: PutResult): S3Response {
   const checksum = result.checksum;
   const inner =
-    element('LastModified', new Date(result.mtimeMs).toISOString()) +
+    element('LastModified', timestamp(result.mtimeMs)) +
     element('ETag', `"${result.etag}"`) +
     (checksum === undefined
       ? ''

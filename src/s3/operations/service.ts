@@ -4,7 +4,7 @@ import { S3Error } from '../../base/s3-error.ts';
 import type { Bucket } from '../../objects/contract.ts';
 import { operation } from '../operation.ts';
 import type { S3Request } from '../request.ts';
-import { element } from '../xml.ts';
+import { element, timestamp } from '../xml.ts';
 import { xmlResponse } from './document.ts';
 import { regionOf } from './bucket.ts';
 import { decodeToken, encodeToken } from './list-objects.ts';
@@ -70,7 +70,7 @@ export const listBuckets = operation<ListInput, ListOutput>({
     const list = wanted.map(
       (bucket) =>
         `<Bucket>${element('Name', bucket.name)}` +
-        element('CreationDate', new Date(bucket.createdMs).toISOString()) +
+        element('CreationDate', timestamp(bucket.createdMs)) +
         `${element('BucketRegion', regionOf(bucket, serverRegion))}</Bucket>`,
     );
     const last = buckets.at(-1);

@@ -139,7 +139,7 @@ describe('ListBuckets', () => {
       limit: LIMITS.listBucketCount,
       ownerId: 'owner-id',
     });
-    const created = '<CreationDate>2026-11-23T04:20:01.250Z</CreationDate>';
+    const created = '<CreationDate>2026-11-23T04:20:01.000Z</CreationDate>';
     expect(response.body).toBe(
       '<?xml version="1.0" encoding="UTF-8"?>\n' +
         '<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">' +

@@ -35,7 +35,7 @@ const listing: Listing<ListEntry> = {
   next: 'é',
 };
 const contents = (key: string, owner: string): string =>
-  `<Contents><Key>${key}</Key><LastModified>2026-11-23T04:20:01.250Z</LastModified>` +
+  `<Contents><Key>${key}</Key><LastModified>2026-11-23T04:20:01.000Z</LastModified>` +
   `<ETag>&quot;${ETAG}&quot;</ETag><Size>7</Size>${owner}` +
   '<StorageClass>STANDARD</StorageClass></Contents>';
 const OWNER = '<Owner><ID>owner-id</ID><DisplayName>root</DisplayName></Owner>';
@@ -53,7 +53,7 @@ describe('ListObjects', () => {
         '<NextMarker>%C3%A9</NextMarker><MaxKeys>3</MaxKeys><Delimiter>/</Delimiter>' +
         '<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>' +
         contents('a+b%2Bc%26d', OWNER) +
-        '<Contents><Key>%C3%A9</Key><LastModified>2026-11-23T04:20:01.250Z</LastModified>' +
+        '<Contents><Key>%C3%A9</Key><LastModified>2026-11-23T04:20:01.000Z</LastModified>' +
         `<ETag>&quot;${ETAG}&quot;</ETag><ChecksumAlgorithm>CRC32</ChecksumAlgorithm>` +
         '<ChecksumType>FULL_OBJECT</ChecksumType><Size>7</Size>' +
         `${OWNER}<StorageClass>GLACIER</StorageClass></Contents>` +
@@ -185,7 +185,7 @@ describe('ListParts', () => {
         '<NextPartNumberMarker>4</NextPartNumberMarker><MaxParts>1</MaxParts>' +
         '<IsTruncated>true</IsTruncated><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm>' +
         '<ChecksumType>COMPOSITE</ChecksumType><Part><PartNumber>4</PartNumber>' +
-        '<LastModified>2026-11-23T04:20:01.250Z</LastModified>' +
+        '<LastModified>2026-11-23T04:20:01.000Z</LastModified>' +
         `<ETag>&quot;${ETAG}&quot;</ETag><Size>9</Size><ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>` +
         '</Part></ListPartsResult>',
     );
@@ -235,7 +235,7 @@ describe('ListMultipartUploads', () => {
         '<IsTruncated>true</IsTruncated>' +
         '<Upload><Key>k/%C3%A9</Key><UploadId>up1</UploadId>' +
         `${PEOPLE}<StorageClass>STANDARD</StorageClass>` +
-        '<Initiated>2026-11-23T04:20:01.250Z</Initiated>' +
+        '<Initiated>2026-11-23T04:20:01.000Z</Initiated>' +
         '<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>COMPOSITE</ChecksumType>' +
         '</Upload><CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes>' +
         '</ListMultipartUploadsResult>',
