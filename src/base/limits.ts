@@ -66,7 +66,11 @@ export const LIMITS = {
 
   // protocol
   headerBytes: 32 * KIB,
-  headerCount: 90,
+  headerCount: 200,
+  /** Bytes of further requests that a client may send ahead of its answer. */
+  pipelineBytes: 64 * KIB,
+  /** Open connections; more are closed at once. */
+  connectionCount: 20_000,
   /** Requests served at once; one more is told to slow down. */
   requestCount: 4096,
   /** An answer waits for the rest of the request's body when it is no more than this. */
@@ -102,8 +106,12 @@ export const LIMITS = {
   signingKeyCount: 1024,
 
   // time
-  /** A connection without a request in flight is closed after this. Built into uWebSockets. */
-  idleMs: 10_000,
+  /** A connection without a request in flight is closed after this. */
+  keepAliveMs: 75_000,
+  /** The same where uWebSockets holds the connections: it is built in there. */
+  uwsIdleMs: 10_000,
+  /** From the first byte of a request's head to its last. */
+  headMs: 20_000,
   /** A request body with no byte for this long is cut with RequestTimeout. */
   bodyIdleMs: 30_000,
   /**

@@ -10,6 +10,7 @@
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Arena, Block } from '../memory/arena.ts';
+import type { Landing } from './body.ts';
 import type { DigestStep } from './digest-sessions.ts';
 
 export interface BlockFillEvents {
@@ -59,13 +60,24 @@ export class BlockFill {
       const length = Math.min(bytes.length - taken, this.#arena.blockBytes - this.#filled);
       const piece = length === bytes.length ? bytes : bytes.subarray(taken, taken + length);
       this.#block.capacity.set(piece, this.#filled);
-      this.#filled += length;
-      this.#left -= length;
       taken += length;
-      assert(this.#left >= 0, 'decoders pass no more than the declared payload');
-      if (this.#filled === this.#arena.blockBytes || this.#left === 0) this.#handOn(this.#block);
+      this.#advance(this.#block, length);
     }
     return taken;
+  }
+
+  /** Where `take` would copy the next `length` bytes to, as far as they fit; see `took`. */
+  room(length: number): Landing | undefined {
+    this.#block ??= this.#begin();
+    if (this.#block === undefined) return undefined;
+    const bytes = this.#block.capacity.subarray(this.#filled, this.#filled + length);
+    return { block: this.#block, bytes };
+  }
+
+  /** So many bytes are in the room already. */
+  took(length: number): void {
+    assert(this.#block !== undefined, 'bytes came to a room that there is');
+    this.#advance(this.#block, length);
   }
 
   endChunk(signature: string): void {
@@ -85,6 +97,13 @@ export class BlockFill {
     this.#block?.release();
     this.#block = undefined;
     for (const block of this.#spare.splice(0)) block.release();
+  }
+
+  #advance(block: Block, length: number): void {
+    this.#filled += length;
+    this.#left -= length;
+    assert(this.#left >= 0, 'decoders pass no more than the declared payload');
+    if (this.#filled === this.#arena.blockBytes || this.#left === 0) this.#handOn(block);
   }
 
   #begin(): Block | undefined {
