@@ -84,6 +84,8 @@ export const LIMITS = {
   completeXmlBytes: 4 * MIB,
   deleteXmlBytes: 3 * MIB,
   configXmlBytes: 64 * KIB,
+  /** One configuration of a bucket as it is stored: fits a row with its frame. */
+  configTextBytes: 60 * KIB,
   xmlNodes: 100_000,
   chunkHeaderBytes: 1 * KIB,
   chunkBytesMax: 5 * GIB,
