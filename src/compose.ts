@@ -5,6 +5,7 @@
  * Invariant: when `compose` rejects, everything it had opened is closed again.
  */
 import { openCredentials, type Credentials } from './admin/credentials.ts';
+import { isReadableByOthers, openDirectory } from './admin/identities.ts';
 import { lockDirectories, makeDirectory } from './admin/data-lock.ts';
 import { openBodies } from './body/stream-body.ts';
 import { type Clock, systemClock } from './base/clock.ts';
@@ -16,7 +17,8 @@ import { openLocalEngine } from './engine/local-engine.ts';
 import { startServer } from './http/server.ts';
 import { Arena } from './memory/arena.ts';
 import { openObjects } from './objects/object-store.ts';
-import { OwnerAuthorizer } from './s3/authz.ts';
+import { AccessRules } from './s3/access-rules.ts';
+import { AccessAuthorizer } from './s3/authz.ts';
 import { openGateway } from './s3/dispatch.ts';
 
 export interface Sluice {
@@ -44,18 +46,24 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const lock = await lockDirectories(settings.dataDirectories);
     closers.add(() => lock.release());
     const credentials = openCredentials(settings.credentialsFile, settings.rootKey);
+    const accounts = openDirectory(credentials, settings.identities.users);
+    warnOfReaders(settings, surroundings.log);
+    const rules = new AccessRules(settings.defaultOwnership);
     const arena = new Arena(settings.arenaBytes);
     const stores = await openStores(settings, surroundings, arena, closers);
+    const { clock, objects } = stores;
     const gateway = openGateway({
       bodies: stores.bodies,
-      objects: stores.objects,
-      credentials,
-      authorizer: new OwnerAuthorizer(credentials.rootOwner.ownerId),
+      objects,
+      credentials: accounts,
+      authorizer: new AccessAuthorizer({ objects, accounts, rules, clock }),
+      accounts,
+      rules,
       rootOwner: { accessKeyId: undefined, ...credentials.rootOwner },
       domains: settings.domains,
       region: settings.region,
       insecure: settings.insecure,
-      clock: stores.clock,
+      clock,
       log: surroundings.log.child({ room: 's3' }),
     });
     const { host, port, http: kind } = settings;
@@ -75,6 +83,12 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     await closers.close(0);
     throw error;
   }
+}
+
+/** The identities file holds secrets; whoever reads it can sign as anybody in it. */
+function warnOfReaders({ identitiesFile: file }: Settings, log: Log): void {
+  if (file === undefined || !isReadableByOthers(file)) return;
+  log.warn({ file }, 'others on this machine may read the identities file');
 }
 
 async function openStores(

@@ -44,7 +44,7 @@ export function validatorsOf(record: ObjectRecord): Validators {
 
 export function headOf(key: string, record: ObjectRecord): ObjectHead {
   const { size, mtimeMs, partCount, ownerId, checksum } = record;
-  const { headers, metadata, tags, storageClass } = record;
+  const { headers, metadata, tags, storageClass, acl } = record;
   return {
     key,
     size,
@@ -57,6 +57,7 @@ export function headOf(key: string, record: ObjectRecord): ObjectHead {
     metadata,
     tags,
     storageClass,
+    acl,
   };
 }
 
@@ -91,7 +92,7 @@ export function digestNameOf(algorithm: ChecksumAlgorithm): DigestName {
 
 /** Throws MetadataTooLarge for attributes that would not fit a row. */
 export function checkAttributes(attributes: Omit<ObjectAttributes, 'storageClass'>): void {
-  const { headers, metadata, tags } = attributes;
-  const bytes = utf8(JSON.stringify({ headers, metadata, tags })).length;
+  const { headers, metadata, tags, acl } = attributes;
+  const bytes = utf8(JSON.stringify({ headers, metadata, tags, acl })).length;
   if (bytes > ATTRIBUTES_BYTES_MAX) throw new S3Error('MetadataTooLarge');
 }

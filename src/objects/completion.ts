@@ -151,7 +151,7 @@ function draftOf(
   blob: CompositeBlob,
   instanceId: string,
 ): Omit<ObjectRecord, 'mtimeMs'> {
-  const { ownerId, storageClass, headers, metadata, tags } = upload;
+  const { ownerId, storageClass, headers, metadata, tags, acl } = upload;
   const hold = { ownerId: instanceId, blob, offset: 0, length: blob.size };
   return {
     instanceId,
@@ -163,6 +163,7 @@ function draftOf(
     headers,
     metadata,
     tags,
+    acl,
     uploadId: options.uploadId,
     data: { kind: 'hold', hold },
   };

@@ -45,6 +45,15 @@ export interface ObjectAttributes {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly storageClass: string;
+  /** Access control list as the protocol writes it; absent: the owner alone. */
+  readonly acl?: string | undefined;
+}
+
+/** What authorisation looks at. */
+export interface ObjectAccess {
+  readonly ownerId: string;
+  readonly acl: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 export interface ObjectHead extends ObjectAttributes {
@@ -130,6 +139,8 @@ export interface CopyOptions {
   /** Undefined: tags are copied. */
   readonly tags: Readonly<Record<string, string>> | undefined;
   readonly storageClass: string | undefined;
+  /** ACLs are never copied. */
+  readonly acl?: string | undefined;
   /** The copy must have a checksum of this kind. */
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined;
   readonly conditions: Conditions;
@@ -172,7 +183,10 @@ export interface Listing<Entry> {
 export interface CreateUploadOptions {
   readonly bucket: string;
   readonly key: string;
+  /** Who will own the object. */
   readonly ownerId: string;
+  /** Who asked, when that is somebody else. */
+  readonly initiatorId?: string | undefined;
   readonly attributes: ObjectAttributes;
   readonly checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
@@ -188,6 +202,8 @@ export interface UploadAddress {
 export interface Upload extends UploadAddress {
   readonly initiatedMs: number;
   readonly ownerId: string;
+  /** Absent: the owner. */
+  readonly initiatorId?: string | undefined;
   readonly storageClass: string;
   readonly checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
@@ -231,6 +247,8 @@ export interface ObjectStore {
     ownerId: string;
     location: string;
     replication: Replication | undefined;
+    /** Configurations that it has from its first moment on. */
+    configs?: ReadonlyMap<string, string> | undefined;
   }): Promise<Bucket>;
   /** Throws NoSuchBucket (with BucketName). A hot, synchronous answer. */
   bucket(name: string): Bucket;
@@ -257,6 +275,10 @@ export interface ObjectStore {
   copy(options: CopyOptions): Promise<PutResult>;
   /** Deleting an absent key succeeds. */
   delete(bucket: string, key: string, options: DeleteOptions): Promise<void>;
+  /** For authorisation: nothing is thrown for an absent key. Throws NoSuchBucket. */
+  access(bucket: string, key: string): ObjectAccess | undefined;
+  /** Undefined: the owner alone. Throws NoSuchKey. */
+  setAcl(bucket: string, key: string, acl: string | undefined): Promise<void>;
   tags(bucket: string, key: string): Readonly<Record<string, string>>;
   setTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
 

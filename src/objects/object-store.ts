@@ -66,6 +66,8 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     read: (bucket, key, read) => objects.read(bucket, key, read),
     copy: (copy) => objects.copy(copy),
     delete: (bucket, key, del) => objects.delete(bucket, key, del),
+    access: (bucket, key) => objects.access(bucket, key),
+    setAcl: (bucket, key, acl) => objects.setAcl(bucket, key, acl),
     tags: (bucket, key) => objects.tags(bucket, key),
     setTags: (bucket, key, tags) => objects.setTags(bucket, key, tags),
 

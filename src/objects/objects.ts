@@ -35,6 +35,7 @@ import type {
   CopyOptions,
   CopySource,
   DeleteOptions,
+  ObjectAccess,
   PutOptions,
   PutResult,
   ReadOptions,
@@ -203,7 +204,7 @@ export class Objects {
     const data = await this.#blobs.leased(record.data, () =>
       this.#blobs.clone(record.data, instanceId),
     );
-    const { uploadId: _, versionId: __, ...copied } = record;
+    const { uploadId: _, versionId: __, acl: ___, ...copied } = record;
     const draft = {
       ...copied,
       instanceId,
@@ -211,6 +212,7 @@ export class Objects {
       metadata,
       tags: tags ?? record.tags,
       storageClass: storageClass ?? 'STANDARD',
+      acl: options.acl,
       ownerId: options.ownerId,
       data,
     };
@@ -227,6 +229,24 @@ export class Objects {
         writes: [{ kind: 'delete', key: objectKey(key) }],
         reclaim: this.#rows.replaced(current),
       };
+    });
+  }
+
+  access(bucketName: string, key: string): ObjectAccess | undefined {
+    const row = this.#rows.row(this.#buckets.find(bucketName), key);
+    const record = row && decodeObject(row.value);
+    if (record === undefined || record.deleteMarker) return undefined;
+    const { ownerId, acl, tags } = record;
+    return { ownerId, acl, tags };
+  }
+
+  /** Like tags: neither Last-Modified nor ETag change. */
+  async setAcl(bucket: string, key: string, acl: string | undefined): Promise<void> {
+    await this.#rows.mutate({ bucket, key, conditional: false }, ({ current }) => {
+      if (current === undefined) throw noSuchKey(key);
+      const record = { ...current.record, acl };
+      checkAttributes(record);
+      return { result: undefined, writes: [putObject(key, record)] };
     });
   }
 

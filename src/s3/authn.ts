@@ -7,6 +7,7 @@ import { equalConstantTime, utf8 } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error, type S3ErrorDetails } from '../base/s3-error.ts';
 import type { ChunkSigner } from '../body/body.ts';
+import { ANONYMOUS } from './accounts.ts';
 import type { Identity } from './operation.ts';
 import { withQueryHeaders } from './query-headers.ts';
 import type { S3Request } from './request.ts';
@@ -87,9 +88,8 @@ export class Authenticator {
     }
     if (presigned) return this.#verify(request, parsePresigned(request), nowMs);
     if (authorization === undefined) {
-      // Nobody: there is nothing yet that everybody may do.
       if (request.query.has('Signature') && request.query.has('AWSAccessKeyId')) throw oldForm();
-      throw new S3Error('AccessDenied');
+      return anonymous(request);
     }
     if (!authorization.startsWith(`${ALGORITHM} `)) throw otherScheme(authorization);
     return this.#verify(request, parseAuthorization(request, authorization), nowMs);
@@ -169,6 +169,14 @@ export class Authenticator {
     if (this.#signingKeys.size >= LIMITS.signingKeyCount) this.#signingKeys.clear();
     this.#signingKeys.set(name, key);
   }
+}
+
+/** Nobody: may do what ACLs and policies allow everybody. */
+function anonymous(request: S3Request): VerifiedRequest {
+  const payloadHash = sentPayloadHash(request, UNSIGNED_PAYLOAD);
+  // Nobody's key can have signed the chunks.
+  if (payloadHash.startsWith('STREAMING-AWS4-')) throw new S3Error('AccessDenied');
+  return seal({ request, identity: ANONYMOUS, payloadHash, signer: undefined });
 }
 
 function wrongScope(

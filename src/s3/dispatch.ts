@@ -10,6 +10,8 @@ import { S3Error, type S3ErrorCode } from '../base/s3-error.ts';
 import type { Bodies, Body, BodyFeed, Transport } from '../body/body.ts';
 import { AssertionError } from '../base/assert.ts';
 import type { ObjectStore } from '../objects/contract.ts';
+import type { AccessRules } from './access-rules.ts';
+import type { Accounts } from './accounts.ts';
 import { Authenticator, type CredentialStore, type VerifiedRequest } from './authn.ts';
 import type { Authorizer } from './authz.ts';
 import { boundsOf, checkPayloadHash, planBody } from './body-plan.ts';
@@ -25,6 +27,8 @@ export interface GatewayOptions {
   readonly objects: ObjectStore;
   readonly credentials: CredentialStore;
   readonly authorizer: Authorizer;
+  readonly accounts: Accounts;
+  readonly rules: AccessRules;
   /** Configured region; undefined: whatever the scope names. */
   readonly region: string | undefined;
   /** Domains of virtual-host style. */
@@ -170,7 +174,9 @@ class S3Exchange implements Exchange {
     const name = routeOf(request);
     this.#operation = name;
     const operation: BoundOperation = OPERATIONS[name];
-    options.authorizer.authorize(identity, operation.action, bucket, key);
+    if (operation.authorizes === 'request') {
+      options.authorizer.authorize(identity, operation.action, bucket, key, request);
+    }
     if (bucket !== undefined && !ANY_REGION.has(name)) this.#checkBucket(request, bucket);
     const body = this.#open(verified, operation, transport);
     const response = await operation.handle(this.#context(verified), body);
@@ -200,13 +206,16 @@ class S3Exchange implements Exchange {
       request: verified,
       identity: verified.identity,
       objects: options.objects,
+      accounts: options.accounts,
+      rules: options.rules,
       clock: options.clock,
       region: options.region,
       get signal() {
         return signal();
       },
       authorize: (action, bucket, key) => {
-        options.authorizer.authorize(verified.identity, action, bucket, key);
+        const { identity, request } = verified;
+        options.authorizer.authorize(identity, action, bucket, key, request);
         this.#checkOwner(
           bucket,
           verified.request.headers.get('x-amz-source-expected-bucket-owner'),

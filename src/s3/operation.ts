@@ -5,6 +5,8 @@
 import type { Body } from '../body/body.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ObjectStore } from '../objects/contract.ts';
+import type { AccessRules } from './access-rules.ts';
+import type { Accounts } from './accounts.ts';
 import type { VerifiedRequest } from './authn.ts';
 import type { S3Request, S3Response } from './request.ts';
 
@@ -23,12 +25,15 @@ export interface OperationContext {
   readonly request: VerifiedRequest;
   readonly identity: Identity;
   readonly objects: ObjectStore;
+  readonly accounts: Accounts;
+  /** What configurations of buckets say of access. */
+  readonly rules: AccessRules;
   readonly clock: Clock;
   /** Configured region; undefined: any. */
   readonly region: string | undefined;
   /** The client went away, or the server stops. */
   readonly signal: AbortSignal;
-  /** For a second resource (a copy's source). Throws AccessDenied. */
+  /** For a second resource: a copy's source, a key in a document. Throws AccessDenied. */
   authorize(action: Action, bucket: string, key?: string): void;
 }
 
@@ -38,6 +43,8 @@ export type BodyKind = 'none' | 'document' | 'stream';
 export interface Operation<Input, Output> {
   /** What authorisation asks for. */
   readonly action: Action;
+  /** `each`: the operation asks for every key that its document names. Default: `request`. */
+  readonly authorizes?: 'request' | 'each';
   readonly body: BodyKind;
   /** Documents only. */
   readonly documentBytesMax?: number;
@@ -55,6 +62,7 @@ export interface Operation<Input, Output> {
 
 export interface BoundOperation {
   readonly action: Action;
+  readonly authorizes: 'request' | 'each';
   readonly body: BodyKind;
   readonly documentBytesMax: number | undefined;
   readonly checksumsOf: 'body' | 'result';
@@ -64,6 +72,7 @@ export interface BoundOperation {
 export function operation<Input, Output>(definition: Operation<Input, Output>): BoundOperation {
   return {
     action: definition.action,
+    authorizes: definition.authorizes ?? 'request',
     body: definition.body,
     documentBytesMax: definition.documentBytesMax,
     checksumsOf: definition.checksumsOf ?? 'body',

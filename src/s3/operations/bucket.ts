@@ -10,6 +10,7 @@ import { escapeXml } from '../xml.ts';
 import { readXml } from '../xml-reader.ts';
 import { readOptionalDocument, xmlResponse } from './document.ts';
 import { refuseUnbuiltHeaders } from './object-headers.ts';
+import { accessConfigs } from './ownership.ts';
 
 const RESERVED_PREFIXES = ['xn--', 'sthree-', 'amzn-s3-demo-'];
 const RESERVED_SUFFIXES = ['-s3alias', '--ol-s3', '.mrap', '--x-s3', '--table-s3'];
@@ -107,8 +108,10 @@ export const createBucket = operation<CreateInput, Bucket>({
     const document = await readOptionalDocument(body, LIMITS.configXmlBytes);
     const location = parseLocationConstraint(document);
     checkLocation(location, context.region);
-    const { ownerId } = context.identity;
-    return context.objects.createBucket({ ...input, location, ownerId });
+    const { accounts, identity, request, rules } = context;
+    const { ownerId } = identity;
+    const configs = accessConfigs(request.request, ownerId, rules, accounts);
+    return context.objects.createBucket({ ...input, location, ownerId, configs });
   },
   render: (bucket) => ({
     status: 200,

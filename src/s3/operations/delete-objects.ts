@@ -2,8 +2,7 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import { StoreError } from '../../base/store-error.ts';
-import type { ObjectStore } from '../../objects/contract.ts';
-import { operation } from '../operation.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { element } from '../xml.ts';
@@ -109,14 +108,16 @@ function render({ quiet, outcomes }: DeleteOutput): S3Response {
 }
 
 /** Each key fails for itself: what the others did must still be told. */
-async function remove(objects: ObjectStore, bucket: string, target: Target): Promise<Outcome> {
+async function remove(context: OperationContext, bucket: string, target: Target): Promise<Outcome> {
   try {
     if (Buffer.byteLength(target.key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
+    const action = target.versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
+    context.authorize(action, bucket, target.key);
     if (target.unbuilt) throw new S3Error('NotImplemented');
     if (target.versionId !== undefined && target.versionId !== 'null') {
       throw new S3Error('NoSuchVersion');
     }
-    await objects.delete(bucket, target.key, { conditions: { ifMatch: target.etag } });
+    await context.objects.delete(bucket, target.key, { conditions: { ifMatch: target.etag } });
     return { target, error: undefined };
   } catch (error) {
     if (error instanceof S3Error) return { target, error };
@@ -129,6 +130,7 @@ async function remove(objects: ObjectStore, bucket: string, target: Target): Pro
 
 export const deleteObjects = operation<string, DeleteOutput>({
   action: 's3:DeleteObject',
+  authorizes: 'each',
   body: 'document',
   documentBytesMax: LIMITS.deleteXmlBytes,
   parse: (request) => {
@@ -139,7 +141,7 @@ export const deleteObjects = operation<string, DeleteOutput>({
     const { quiet, targets } = parseDeleteList(await readDocument(body, LIMITS.deleteXmlBytes));
     context.objects.bucket(bucket);
     // All at once: the store groups the commits, so a thousand keys cost a few flushes.
-    const removals = targets.map((target) => remove(context.objects, bucket, target));
+    const removals = targets.map((target) => remove(context, bucket, target));
     return { quiet, outcomes: await Promise.all(removals) };
   },
   render,

@@ -7,7 +7,8 @@ import type {
   ReadOptions,
   ReadResult,
 } from '../../objects/contract.ts';
-import { operation } from '../operation.ts';
+import { isAnonymous } from '../accounts.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
 import {
@@ -109,6 +110,14 @@ function parseRead(request: S3Request): ReadInput {
   };
 }
 
+/** AWS: only who signed may choose what the answer's headers say. */
+function checkOverrides({ identity }: OperationContext, { overrides }: ReadInput): void {
+  if (!isAnonymous(identity) || Object.keys(overrides).length === 0) return;
+  throw new S3Error('InvalidRequest', {
+    message: 'Request specific response headers cannot be used for anonymous GET requests.',
+  });
+}
+
 function renderRead({ input, result, signal }: ReadOutput, request: S3Request): S3Response {
   const { head, range, partial } = result;
   const headers = objectHeaders(head, input.overrides);
@@ -138,11 +147,11 @@ export const getObject = operation<ReadInput, ReadOutput>({
   action: 's3:GetObject',
   body: 'none',
   parse: parseRead,
-  run: (context, input) => ({
-    input,
-    signal: context.signal,
-    result: context.objects.read(input.bucket, input.key, input.options),
-  }),
+  run: (context, input) => {
+    checkOverrides(context, input);
+    const result = context.objects.read(input.bucket, input.key, input.options);
+    return { input, signal: context.signal, result };
+  },
   render: renderRead,
 });
 

@@ -13,7 +13,9 @@ import type {
   Upload,
   UploadAddress,
 } from '../../objects/contract.ts';
-import { operation } from '../operation.ts';
+import { isAnonymous } from '../accounts.ts';
+import { placeObject } from '../acl/placement.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
@@ -90,12 +92,24 @@ function renderCreate(upload: Upload): S3Response {
   );
 }
 
+function createUpload(context: OperationContext, input: CreateInput): Promise<Upload> {
+  const { identity, objects } = context;
+  if (isAnonymous(identity)) {
+    throw new S3Error('AccessDenied', {
+      message: 'Anonymous users cannot initiate multipart uploads. Please authenticate.',
+    });
+  }
+  const { ownerId, acl } = placeObject(context, input.bucket);
+  const attributes = acl === undefined ? input.attributes : { ...input.attributes, acl };
+  const initiatorId = ownerId === identity.ownerId ? undefined : identity.ownerId;
+  return objects.createUpload({ ...input, attributes, ownerId, initiatorId });
+}
+
 export const createMultipartUpload = operation<CreateInput, Upload>({
   action: 's3:PutObject',
   body: 'none',
   parse: parseCreate,
-  run: (context, input) =>
-    context.objects.createUpload({ ...input, ownerId: context.identity.ownerId }),
+  run: createUpload,
   render: renderCreate,
 });
 

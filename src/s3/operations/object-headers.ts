@@ -53,14 +53,10 @@ export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
   'SHA256',
 ];
 
-/** ACLs that say no more than what is true without any. */
-const PLAIN_ACLS: ReadonlySet<string> = new Set(['private', 'bucket-owner-full-control']);
-
 const UNBUILT_PREFIXES = [
   'x-amz-server-side-encryption',
   'x-amz-copy-source-server-side-encryption',
   'x-amz-object-lock-',
-  'x-amz-grant-',
   'x-amz-write-offset-bytes',
   // Conditions of directory buckets: a delete that ignores its condition deletes too much.
   'x-amz-if-match-',
@@ -68,8 +64,6 @@ const UNBUILT_PREFIXES = [
 
 /** Throws NotImplemented for a header that asks for something that is not built. */
 export function refuseUnbuiltHeaders(headers: Headers): void {
-  const acl = headers.get('x-amz-acl');
-  if (acl !== undefined && !PLAIN_ACLS.has(acl)) throw notBuilt('x-amz-acl');
   for (const name of headers.keys()) {
     if (UNBUILT_PREFIXES.some((prefix) => name.startsWith(prefix))) throw notBuilt(name);
   }

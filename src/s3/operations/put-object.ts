@@ -7,7 +7,8 @@ import type {
   ObjectAttributes,
   PutResult,
 } from '../../objects/contract.ts';
-import { operation } from '../operation.ts';
+import { placeObject } from '../acl/placement.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
@@ -45,11 +46,11 @@ export const putObject = operation<PutInput, PutResult>({
       checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
     };
   },
-  run: (context, input, body) =>
-    context.objects.put(
-      { ...input, ownerId: context.identity.ownerId, signal: context.signal },
-      body,
-    ),
+  run: (context, input, body) => {
+    const { ownerId, acl } = placeObject(context, input.bucket);
+    const attributes = acl === undefined ? input.attributes : { ...input.attributes, acl };
+    return context.objects.put({ ...input, attributes, ownerId, signal: context.signal }, body);
+  },
   render: (result) => ({
     status: 200,
     headers: [['ETag', `"${result.etag}"`], ...checksumHeaders(result.checksum)],
@@ -57,7 +58,20 @@ export const putObject = operation<PutInput, PutResult>({
   }),
 });
 
-type CopyInput = Omit<CopyOptions, 'ownerId' | 'signal'>;
+type CopyInput = Omit<CopyOptions, 'ownerId' | 'acl' | 'signal'>;
+
+interface Place {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** Tags that go along have to be readable there and writable here. */
+function authorizeTags(context: OperationContext, source: Place, target: Place): void {
+  const found = context.objects.access(source.bucket, source.key);
+  if (found === undefined || Object.keys(found.tags).length === 0) return;
+  context.authorize('s3:GetObjectTagging', source.bucket, source.key);
+  context.authorize('s3:PutObjectTagging', target.bucket, target.key);
+}
 
 function directive(request: S3Request, header: string): 'COPY' | 'REPLACE' {
   const value = request.headers.get(header) ?? 'COPY';
@@ -116,12 +130,11 @@ export const copyObject = operation<CopyInput, PutResult>({
   body: 'none',
   parse: parseCopy,
   run: (context, input) => {
-    context.authorize('s3:GetObject', input.source.bucket, input.source.key);
-    return context.objects.copy({
-      ...input,
-      ownerId: context.identity.ownerId,
-      signal: context.signal,
-    });
+    const { source, bucket, key } = input;
+    context.authorize('s3:GetObject', source.bucket, source.key);
+    if (input.tags === undefined) authorizeTags(context, source, { bucket, key });
+    const placed = placeObject(context, bucket);
+    return context.objects.copy({ ...input, ...placed, signal: context.signal });
   },
   render: renderCopy,
 });

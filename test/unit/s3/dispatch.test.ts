@@ -7,7 +7,8 @@ import type { Bodies } from '../../../src/body/body.ts';
 import { openBodies } from '../../../src/body/stream-body.ts';
 import { Arena } from '../../../src/memory/arena.ts';
 import type { CredentialStore } from '../../../src/s3/authn.ts';
-import { OwnerAuthorizer } from '../../../src/s3/authz.ts';
+import { AccessRules } from '../../../src/s3/access-rules.ts';
+import { AccessAuthorizer } from '../../../src/s3/authz.ts';
 import { openGateway, type GatewayOptions, type S3Gateway } from '../../../src/s3/dispatch.ts';
 import type { Exchange, RequestHead, S3Response } from '../../../src/s3/request.ts';
 import { chunkedWire, signingKey } from '../../support/chunked-wire.ts';
@@ -51,16 +52,21 @@ function log(): GatewayOptions['log'] {
 }
 
 function gateway(options: Partial<GatewayOptions> = {}): S3Gateway {
+  const accounts = { byId: () => undefined, byEmail: () => undefined };
+  const rules = new AccessRules('BucketOwnerEnforced');
+  const clock = { now: () => NOW_MS };
   return openGateway({
     bodies,
     objects: room.store,
     credentials: CREDENTIALS,
-    authorizer: new OwnerAuthorizer(OWNER.ownerId),
+    authorizer: new AccessAuthorizer({ objects: room.store, accounts, rules, clock }),
+    accounts,
+    rules,
     region: undefined,
     domains: [],
     insecure: false,
     rootOwner: { accessKeyId: undefined, ...OWNER },
-    clock: { now: () => NOW_MS },
+    clock,
     log: log(),
     ...options,
   });
