@@ -39,11 +39,15 @@ export function refusePublicAcl(
 }
 
 /** What is true without any ACL may be said where there are none. */
-export function saysNothing(asked: AclRequest, bucket: Bucket, accounts: Accounts): boolean {
+export function saysNothing(asked: AclRequest, ownerId: string, accounts: Accounts): boolean {
   if (asked.kind === 'canned') {
     return asked.canned === 'private' || asked.canned === 'bucket-owner-full-control';
   }
-  return isPlain(resolveGrants(asked.grants, accounts), bucket.ownerId);
+  const [grant, ...more] = asked.grants;
+  if (grant?.permission !== 'FULL_CONTROL' || more.length > 0) return false;
+  const { grantee } = grant;
+  if (grantee.kind === 'email') return accounts.byEmail(grantee.email)?.id === ownerId;
+  return grantee.kind === 'user' && grantee.id === ownerId;
 }
 
 export function storedAcl(grants: readonly Grant[], ownerId: string): string | undefined {
@@ -57,7 +61,7 @@ export function placeObject(context: OperationContext, bucketName: string): Plac
   const asked = parseAclHeaders(request.request.headers);
   const ownership = rules.ownership(bucket);
   if (ownership === 'BucketOwnerEnforced') {
-    if (asked !== undefined && !saysNothing(asked, bucket, accounts)) {
+    if (asked !== undefined && !saysNothing(asked, bucket.ownerId, accounts)) {
       throw new S3Error('AccessControlListNotSupported');
     }
     return { ownerId: bucket.ownerId, acl: undefined };

@@ -8,7 +8,7 @@ import { type AccessRules, CONFIGS, type Ownership, OWNERSHIPS } from '../access
 import type { Accounts } from '../accounts.ts';
 import { isPlain } from '../acl/acl.ts';
 import { parseAclHeaders } from '../acl/acl-request.ts';
-import { grantsOf, storedAcl } from '../acl/placement.ts';
+import { grantsOf, saysNothing, storedAcl } from '../acl/placement.ts';
 import { operation } from '../operation.ts';
 import type { S3Request } from '../request.ts';
 import { bucketOf } from '../resource.ts';
@@ -89,11 +89,10 @@ export function accessConfigs(
     configs.set(CONFIGS.ownership, JSON.stringify(ownership));
   }
   const asked = parseAclHeaders(headers);
-  if (asked === undefined) return configs;
-  const acl = storedAcl(grantsOf(asked, ownerId, undefined, accounts), ownerId);
-  if (acl === undefined) return configs;
+  if (asked === undefined || saysNothing(asked, ownerId, accounts)) return configs;
   if ((ownership ?? rules.defaultOwnership) === 'BucketOwnerEnforced') {
     throw new S3Error('InvalidBucketAclWithObjectOwnership');
   }
-  return configs.set(CONFIGS.acl, acl);
+  const acl = storedAcl(grantsOf(asked, ownerId, undefined, accounts), ownerId);
+  return acl === undefined ? configs : configs.set(CONFIGS.acl, acl);
 }

@@ -37,7 +37,13 @@ describe('CreateBucket', () => {
     expect(calls).toEqual([
       [
         'createBucket',
-        { name: 'bucket', replication: undefined, location: '', ownerId: 'owner-id' },
+        {
+          name: 'bucket',
+          replication: undefined,
+          location: '',
+          ownerId: 'owner-id',
+          configs: new Map(),
+        },
       ],
     ]);
     expect(response).toMatchObject({ status: 200, headers: [['Location', '/bucket']] });
@@ -70,7 +76,8 @@ describe('CreateBucket', () => {
     [{ target: '/bucket--x-s3' }, 'InvalidBucketName'],
     [{ headers: { 'x-sluice-replication': 'four' } }, 'InvalidArgument'],
     [{ headers: { 'x-amz-bucket-object-lock-enabled': 'true' } }, 'NotImplemented'],
-    [{ headers: { 'x-amz-acl': 'public-read' } }, 'NotImplemented'],
+    [{ headers: { 'x-amz-acl': 'public-read' } }, 'InvalidBucketAclWithObjectOwnership'],
+    [{ headers: { 'x-amz-object-ownership': 'Nobody' } }, 'InvalidArgument'],
     [{ body: '<Other/>' }, 'MalformedXML'],
     [{ body: Buffer.from([0x3c, 0xff]) }, 'MalformedXML'],
     [{ body: configuration('<Nonsense/>') }, 'MalformedXML'],

@@ -209,25 +209,27 @@ describe('a request that is good', () => {
 describe('who may not ask', () => {
   it.each([
     ['GET', '/'],
-    ['GET', '/none'],
+    ['GET', '/bucket'],
+    ['GET', '/bucket/absent'],
     ['DELETE', '/bucket?policy'],
-    ['PATCH', '/bucket'],
     ['PUT', '/bucket/k'],
-    ['OPTIONS', '/bucket/k'],
+    ['PUT', '/new-bucket'],
   ])('learns nothing, and no byte of the body is taken: %s %s', async (method, target) => {
     const head = plainHead({ method, target, headers: { 'content-length': '5' } });
     const exchange = gateway().begin(head, idle);
     expect(exchange.feed).toBeUndefined();
     expect(await answerOf(exchange)).toMatchObject({ status: 403, code: 'AccessDenied' });
-    expect(lines.at(-1)?.fields).toMatchObject({ operation: undefined, code: 'AccessDenied' });
+    expect(lines.at(-1)?.fields).toMatchObject({ accessKey: undefined, code: 'AccessDenied' });
   });
 
-  it('is every owner but the root', async () => {
+  it('is every account but the owner', async () => {
     const other: CredentialStore = {
       lookup: () => ({ secret: SECRET_KEY, ownerId: 'other', displayName: 'other' }),
     };
-    const answer = await ask({ target: '/none' }, '', gateway({ credentials: other }));
+    const answer = await ask({ target: '/bucket' }, '', gateway({ credentials: other }));
     expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' });
+    const missing = await ask({ target: '/none' }, '', gateway({ credentials: other }));
+    expect(missing).toMatchObject({ status: 404, code: 'NoSuchBucket' });
   });
 
   it('is whoever expects another owner, of either bucket', async () => {
