@@ -18,7 +18,6 @@ import {
   demandsOf,
   isOfObject,
   OBJECT_PERMISSIONS,
-  OWN_OBJECT_WRITES,
 } from './policy/actions.ts';
 import type { RequestFacts } from './policy/condition-keys.ts';
 import { allowsOnTerms, evaluate, type PolicyAsk, type Verdict } from './policy/evaluate.ts';
@@ -54,6 +53,11 @@ const POLICY_ACTIONS: ReadonlySet<string> = new Set([
   's3:GetBucketPolicy',
   's3:PutBucketPolicy',
   's3:DeleteBucketPolicy',
+]);
+
+const UPLOAD_ACTIONS: ReadonlySet<string> = new Set([
+  's3:AbortMultipartUpload',
+  's3:ListMultipartUploadParts',
 ]);
 
 /** One action on one resource by one identity, with everything that has a say in it. */
@@ -196,6 +200,7 @@ export class AccessAuthorizer implements Authorizer {
     }
     if (inline === 'none') return 'refused';
     if (byPolicy) return 'policy';
+    if (UPLOAD_ACTIONS.has(one.action) && this.#isInitiator(one)) return 'owner';
     return one.acls && this.#aclMay(one) ? 'acl' : 'refused';
   }
 
@@ -224,14 +229,12 @@ export class AccessAuthorizer implements Authorizer {
     const ofBucket = BUCKET_PERMISSIONS.get(action);
     if (ofBucket !== undefined) return this.#bucketAclAllows(one, ofBucket);
     if (key === undefined) return false;
-    if (OWN_OBJECT_WRITES.has(action)) {
-      const writer = this.#writerOf(one);
-      const mine = writer === undefined || (writer === asker.id && !asker.anonymous);
-      return mine && this.#bucketAclAllows(one, 'WRITE');
-    }
     const object = one.object();
+    const owner = object?.ownerId === asker.id && !asker.anonymous;
+    if (action === 's3:DeleteObject') {
+      return (owner || object === undefined) && this.#bucketAclAllows(one, 'WRITE');
+    }
     if (object === undefined) return false;
-    const owner = object.ownerId === asker.id && !asker.anonymous;
     const permission = OBJECT_PERMISSIONS.get(action);
     // Tags and the like have no permission of their own: they are the owner's.
     if (permission === undefined) return owner;
@@ -239,15 +242,15 @@ export class AccessAuthorizer implements Authorizer {
     return this.#objectAclAllows(one, permission);
   }
 
-  /** Whose the upload is that the request names, or else the object; undefined: nobody's. */
-  #writerOf({ bucket, key, request, object }: Case): string | undefined {
+  /** Who began an upload may list its parts and end it, whatever else is said. */
+  #isInitiator({ asker, bucket, key, request }: Case): boolean {
     const uploadId = request.query.get('uploadId');
-    if (uploadId === undefined || key === undefined) return object()?.ownerId;
+    if (uploadId === undefined || key === undefined || asker.anonymous) return false;
     try {
       const upload = this.#options.objects.upload({ bucket: bucket.name, key, uploadId });
-      return upload.initiatorId ?? upload.ownerId;
+      return (upload.initiatorId ?? upload.ownerId) === asker.id;
     } catch (error) {
-      if (error instanceof S3Error && error.code === 'NoSuchUpload') return undefined;
+      if (error instanceof S3Error && error.code === 'NoSuchUpload') return false;
       throw error;
     }
   }

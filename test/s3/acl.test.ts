@@ -14,6 +14,7 @@ import {
   type ObjectCannedACL,
   type Permission,
   PutBucketAclCommand,
+  PutBucketPolicyCommand,
   PutObjectAclCommand,
   PutObjectCommand,
   type S3Client,
@@ -256,6 +257,41 @@ describe('grants in headers', () => {
   it('and a canned ACL exclude each other', async () => {
     const both = put(main, 'k', { ACL: 'private', GrantRead: `id=${ALT.id}` });
     await expectS3Error(both, 400, 'InvalidRequest');
+  });
+});
+
+describe('a policy where ACLs count', () => {
+  const allow = (more: object) => {
+    const Resource = `arn:aws:s3:::${Bucket}/*`;
+    const one = { Effect: 'Allow', Principal: '*', Action: 's3:PutObject', Resource, ...more };
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [one] });
+    return main.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+  };
+  const full = `id=${MAIN.id}`;
+
+  it('lets set an ACL who allows it, or who allows to write on terms about it', async () => {
+    await allow({});
+    await put(alt, 'plain');
+    await denied(put(alt, 'k', { GrantFullControl: full }));
+    await denied(put(alt, 'k', { ACL: 'public-read' }));
+    await allow({ Action: ['s3:PutObject', 's3:PutObjectAcl'] });
+    await put(alt, 'k', { GrantFullControl: full });
+    await allow({ Condition: { StringEquals: { 's3:x-amz-grant-full-control': full } } });
+    await put(alt, 'k', { GrantFullControl: full });
+    expect(await objectAcl('k', main)).toEqual(['main FULL_CONTROL']);
+    await denied(put(alt, 'k', { GrantFullControl: `id=${ALT.id}` }));
+  });
+
+  it('speaks for the bucket owner’s objects only', async () => {
+    await main.send(new PutBucketAclCommand({ Bucket, ACL: 'public-read-write' }));
+    await put(alt, 'theirs');
+    await put(main, 'ours');
+    await allow({ Action: 's3:GetObject' });
+    expect(await anonymously(town.sluice, 'GET', `/${Bucket}/ours`)).toEqual([200, undefined]);
+    const theirs = `/${Bucket}/theirs`;
+    expect(await anonymously(town.sluice, 'GET', theirs)).toEqual([403, 'AccessDenied']);
+    await allow({ Effect: 'Deny', Action: 's3:GetObject' });
+    await denied(get(alt, 'theirs'));
   });
 });
 

@@ -1,7 +1,10 @@
 /** Bucket policies, identity policies and secondary permissions, through the front door. */
 import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
   CopyObjectCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketCommand,
   DeleteBucketPolicyCommand,
   DeleteObjectsCommand,
@@ -12,10 +15,12 @@ import {
   HeadObjectCommand,
   ListBucketsCommand,
   ListObjectsV2Command,
+  ListPartsCommand,
   PutBucketAclCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
   type S3Client,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expectS3Error } from '../support/client.ts';
@@ -284,6 +289,27 @@ describe('a request that does more than one thing', () => {
     );
     await denied(put(alt));
     await denied(put(main));
+  });
+});
+
+describe('an upload in parts in another’s bucket', () => {
+  it('is its initiator’s until it ends, and then the bucket owner’s', async () => {
+    await set({ Action: 's3:PutObject' });
+    const at = { Bucket, Key: 'big' };
+    const { UploadId } = await alt.send(new CreateMultipartUploadCommand(at));
+    const upload = { ...at, UploadId };
+    const part = { ...upload, PartNumber: 1, Body: 'x' };
+    const { ETag } = await alt.send(new UploadPartCommand(part));
+    const { Initiator, Owner, Parts } = await alt.send(new ListPartsCommand(upload));
+    expect([Initiator?.ID, Owner?.ID, Parts?.length]).toEqual([ALT.id, MAIN.id, 1]);
+    await denied(town.client(READER).send(new ListPartsCommand(upload)));
+    await denied(town.client(READER).send(new AbortMultipartUploadCommand(upload)));
+    const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+    await alt.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload }));
+    await denied(get(alt, 'big'));
+    await get(main, 'big');
+    const next = await alt.send(new CreateMultipartUploadCommand(at));
+    await alt.send(new AbortMultipartUploadCommand({ ...at, UploadId: next.UploadId }));
   });
 });
 

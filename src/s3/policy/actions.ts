@@ -52,13 +52,6 @@ export const BUCKET_PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
   ['s3:PutBucketAcl', 'WRITE_ACP'],
 ]);
 
-/** WRITE on a bucket allows these on what the writer itself made, or where nothing is. */
-export const OWN_OBJECT_WRITES: ReadonlySet<string> = new Set([
-  's3:DeleteObject',
-  's3:AbortMultipartUpload',
-  's3:ListMultipartUploadParts',
-]);
-
 export const OBJECT_PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
   ['s3:GetObject', 'READ'],
   ['s3:GetObjectVersion', 'READ'],

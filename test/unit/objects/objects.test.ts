@@ -314,3 +314,22 @@ describe('tags', () => {
     expect(await failureCode(() => room.store.setTags(BUCKET, 'none', {}))).toBe('NoSuchKey');
   });
 });
+
+describe('who may what', () => {
+  it('is kept with the object, and changes neither its bytes nor its times', async () => {
+    expect(room.store.access(BUCKET, 'k')).toBeUndefined();
+    await room.put('k', 'hello');
+    const before = room.store.read(BUCKET, 'k', { conditions: {} }).head;
+    expect(room.store.access(BUCKET, 'k')).toMatchObject({ acl: undefined, tags: {} });
+    await room.store.setAcl(BUCKET, 'k', '[]');
+    await room.reopen();
+    const { acl, ownerId } = room.store.access(BUCKET, 'k') ?? {};
+    expect([acl, ownerId]).toEqual(['[]', before.ownerId]);
+    expect(room.store.read(BUCKET, 'k', { conditions: {} }).head).toEqual({ ...before, acl });
+    expect((await room.get('k')).toString()).toBe('hello');
+    await room.store.setAcl(BUCKET, 'k', undefined);
+    expect(room.store.access(BUCKET, 'k')?.acl).toBeUndefined();
+    expect(await failureCode(() => room.store.setAcl(BUCKET, 'none', '[]'))).toBe('NoSuchKey');
+    expect(await failureCode(() => room.store.access('none', 'k'))).toBe('NoSuchBucket');
+  });
+});
