@@ -277,8 +277,11 @@ export interface ObjectStore {
   delete(bucket: string, key: string, options: DeleteOptions): Promise<void>;
   /** For authorisation: nothing is thrown for an absent key. Throws NoSuchBucket. */
   access(bucket: string, key: string): ObjectAccess | undefined;
-  /** Undefined: the owner alone. Throws NoSuchKey. */
-  setAcl(bucket: string, key: string, acl: string | undefined): Promise<void>;
+  /**
+   * `acl` undefined: the owner alone. Throws NoSuchKey, or OperationAborted when the object is
+   * not `ownerId`'s any more: who was allowed to change one may not be for the next.
+   */
+  setAcl(bucket: string, key: string, ownerId: string, acl: string | undefined): Promise<void>;
   tags(bucket: string, key: string): Readonly<Record<string, string>>;
   setTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
 

@@ -67,7 +67,7 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     copy: (copy) => objects.copy(copy),
     delete: (bucket, key, del) => objects.delete(bucket, key, del),
     access: (bucket, key) => objects.access(bucket, key),
-    setAcl: (bucket, key, acl) => objects.setAcl(bucket, key, acl),
+    setAcl: (...options) => objects.setAcl(...options),
     tags: (bucket, key) => objects.tags(bucket, key),
     setTags: (bucket, key, tags) => objects.setTags(bucket, key, tags),
 

@@ -241,9 +241,15 @@ export class Objects {
   }
 
   /** Like tags: neither Last-Modified nor ETag change. */
-  async setAcl(bucket: string, key: string, acl: string | undefined): Promise<void> {
+  async setAcl(
+    bucket: string,
+    key: string,
+    ownerId: string,
+    acl: string | undefined,
+  ): Promise<void> {
     await this.#rows.mutate({ bucket, key, conditional: false }, ({ current }) => {
       if (current === undefined) throw noSuchKey(key);
+      if (current.record.ownerId !== ownerId) throw new S3Error('OperationAborted');
       const record = { ...current.record, acl };
       checkAttributes(record);
       return { result: undefined, writes: [putObject(key, record)] };

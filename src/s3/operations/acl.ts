@@ -130,6 +130,8 @@ export const putObjectAcl = operation<Target, void>({
   run: async (context, { bucket: name, key }, body) => {
     const { accounts, objects, rules } = context;
     const asked = await readAsked(context, body);
+    // Somebody else may have written it anew while the document came in.
+    context.authorize('s3:PutObjectAcl', name, key);
     const bucket = objects.bucket(name);
     const found = objects.access(name, key);
     if (found === undefined) throw noSuchKey(key);
@@ -140,7 +142,8 @@ export const putObjectAcl = operation<Target, void>({
     checkOwner(asked, found.ownerId);
     const grants = grantsOf(asked, found.ownerId, bucket.ownerId, accounts);
     refusePublicAcl(rules, bucket, grants);
-    await objects.setAcl(name, key, storedAcl(grants, found.ownerId));
+    const { ownerId } = found;
+    await objects.setAcl(name, key, ownerId, storedAcl(grants, ownerId));
   },
   render: () => DONE,
 });

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { S3Error } from '../../../src/base/s3-error.ts';
 import { content, md5 } from '../../support/content.ts';
 import { memoryBody } from '../../support/memory-body.ts';
-import { BUCKET, GRACE_MS, ObjectRoom } from '../../support/object-room.ts';
+import { BUCKET, OWNER, GRACE_MS, ObjectRoom } from '../../support/object-room.ts';
 import { failure, failureCode } from '../../support/s3-failure.ts';
 
 const KIB = 1024;
@@ -321,15 +321,19 @@ describe('who may what', () => {
     await room.put('k', 'hello');
     const before = room.store.read(BUCKET, 'k', { conditions: {} }).head;
     expect(room.store.access(BUCKET, 'k')).toMatchObject({ acl: undefined, tags: {} });
-    await room.store.setAcl(BUCKET, 'k', '[]');
+    await room.store.setAcl(BUCKET, 'k', OWNER, '[]');
+    const late = await failureCode(() => room.store.setAcl(BUCKET, 'k', 'other', undefined));
+    expect(late).toBe('OperationAborted');
     await room.reopen();
     const { acl, ownerId } = room.store.access(BUCKET, 'k') ?? {};
     expect([acl, ownerId]).toEqual(['[]', before.ownerId]);
     expect(room.store.read(BUCKET, 'k', { conditions: {} }).head).toEqual({ ...before, acl });
     expect((await room.get('k')).toString()).toBe('hello');
-    await room.store.setAcl(BUCKET, 'k', undefined);
+    await room.store.setAcl(BUCKET, 'k', OWNER, undefined);
     expect(room.store.access(BUCKET, 'k')?.acl).toBeUndefined();
-    expect(await failureCode(() => room.store.setAcl(BUCKET, 'none', '[]'))).toBe('NoSuchKey');
+    expect(await failureCode(() => room.store.setAcl(BUCKET, 'none', OWNER, '[]'))).toBe(
+      'NoSuchKey',
+    );
     expect(await failureCode(() => room.store.access('none', 'k'))).toBe('NoSuchBucket');
   });
 });
