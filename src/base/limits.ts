@@ -90,6 +90,12 @@ export const LIMITS = {
   bodyQueueBlocks: 4,
   /** Full blocks of one body that wait for, or are in, its digests. */
   bodyDigestBlocks: 8,
+  /** Bodies with running digests: twice the requests, for those that ended but are still away. */
+  digestBodies: 8192,
+  /** Bodies whose blocks a digest thread takes at once: two rounds of lock-step lanes. */
+  digestBatchBodies: 8,
+  /** Digest threads by default at most; a thread needs scratch, of which there is so much. */
+  digestThreads: 64,
   /** Pieces of one body that arrive although the socket is paused; past this it is cut. */
   bodyStashBytes: 2 * MIB,
   clockSkewMs: 15 * 60_000,
@@ -102,6 +108,11 @@ export const LIMITS = {
   signingKeyCount: 1024,
 
   // time
+  /**
+   * Blocks in the middle of a body wait this long for blocks of other bodies to be digested with.
+   * The end of a body never waits, nor does a body that is alone or has half its blocks waiting.
+   */
+  digestGatherMs: 2,
   /** A connection without a request in flight is closed after this. Built into uWebSockets. */
   idleMs: 10_000,
   /** A request body with no byte for this long is cut with RequestTimeout. */

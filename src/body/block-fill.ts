@@ -50,8 +50,12 @@ export class BlockFill {
     return !this.#waiting && this.#events.hasRoom();
   }
 
-  /** Copies as much as there is room for; answers how much. */
-  take(bytes: Uint8Array): number {
+  /**
+   * Copies as much as there is room for; answers how much. `last`: when all is taken, `endChunk`
+   * comes next, and a block that is full by then waits for it. So a chunk that ends with a block
+   * is digested with it, and no thread has to hold the hash of a chunk for its signature.
+   */
+  take(bytes: Uint8Array, last: boolean): number {
     let taken = 0;
     while (taken < bytes.length) {
       this.#block ??= this.#begin();
@@ -63,14 +67,17 @@ export class BlockFill {
       this.#left -= length;
       taken += length;
       assert(this.#left >= 0, 'decoders pass no more than the declared payload');
-      if (this.#filled === this.#arena.blockBytes || this.#left === 0) this.#handOn(this.#block);
+      if (!last || taken < bytes.length) this.#handOnFull();
     }
     return taken;
   }
 
-  endChunk(signature: string): void {
-    if (this.#block !== undefined) this.#noteSpan(this.#block);
-    this.#steps.push({ chunkSignature: signature });
+  endChunk(signature: string | undefined): void {
+    if (signature !== undefined) {
+      if (this.#block !== undefined) this.#noteSpan(this.#block);
+      this.#steps.push({ chunkSignature: signature });
+    }
+    this.#handOnFull();
   }
 
   /** Steps after the last block was handed on. */
@@ -126,7 +133,10 @@ export class BlockFill {
     this.#spanStart = this.#filled;
   }
 
-  #handOn(block: Block): void {
+  #handOnFull(): void {
+    const block = this.#block;
+    if (block === undefined) return;
+    if (this.#filled < this.#arena.blockBytes && this.#left > 0) return;
     this.#noteSpan(block);
     block.setWindow(0, this.#filled);
     this.#block = undefined;
