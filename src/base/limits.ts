@@ -96,6 +96,12 @@ export const LIMITS = {
   bodyQueueBlocks: 4,
   /** Full blocks of one body that wait for, or are in, its digests. */
   bodyDigestBlocks: 8,
+  /** Bodies with running digests: twice the requests, for those that ended but are still away. */
+  digestBodies: 8192,
+  /** Bodies whose blocks a digest thread takes at once: two rounds of lock-step lanes. */
+  digestBatchBodies: 8,
+  /** Digest threads by default at most; a thread needs scratch, of which there is so much. */
+  digestThreads: 64,
   /** Pieces of one body that arrive although the socket is paused; past this it is cut. */
   bodyStashBytes: 2 * MIB,
   clockSkewMs: 15 * 60_000,
@@ -108,6 +114,11 @@ export const LIMITS = {
   signingKeyCount: 1024,
 
   // time
+  /**
+   * Blocks in the middle of a body wait this long for blocks of other bodies to be digested with.
+   * The end of a body never waits, nor does a body that is alone or has half its blocks waiting.
+   */
+  digestGatherMs: 2,
   /** A connection without a request in flight is closed after this. */
   keepAliveMs: 75_000,
   /** The same where uWebSockets holds the connections: it is built in there. */

@@ -65,7 +65,10 @@ export class AwsChunkedDecoder implements Decoder {
           break;
         case DATA: {
           const offered = Math.min(this.#chunkLeft, bytes.length - at);
-          const taken = this.#sink.payload(bytes.subarray(at, at + offered));
+          const taken = this.#sink.payload(
+            bytes.subarray(at, at + offered),
+            offered === this.#chunkLeft,
+          );
           at += taken;
           this.skip(taken);
           if (taken < offered) return at;
