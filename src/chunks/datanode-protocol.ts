@@ -22,12 +22,17 @@ export type ShardPlace =
   | { readonly shard: string }
   | { readonly volume: number; readonly offset: number };
 
-/** Data at `at` of a shard file, in whole checksum blocks but for the last write. */
+/**
+ * Data at `at` of a shard file, in whole checksum blocks but for the last write. With `gather` it
+ * may be written together with what follows, at the latest before the answer; without, the spans
+ * are free for the next request of the same batch.
+ */
 export interface WriteRequest {
   readonly kind: 'write';
   readonly shard: string;
   readonly at: number;
   readonly spans: readonly SpanPair[];
+  readonly gather: boolean;
 }
 
 /** target = c·source when `first`, else target ^= c·source. */
@@ -128,7 +133,13 @@ export type DatanodeReply =
     };
 
 export type RequestBatch = readonly (readonly [id: number, request: DatanodeRequest])[];
-export type ReplyBatch = readonly DatanodeReply[];
+
+/** A bare number is the id of a request that was carried out and has nothing to say. */
+export interface ReplyBatch {
+  readonly replies: readonly (number | DatanodeReply)[];
+  /** How many request batches are answered in full with this one. */
+  readonly finished: number;
+}
 
 /** `direct`: shard files are written around the page cache, where the file system can. */
 export type FileAccess = 'buffered' | 'direct';

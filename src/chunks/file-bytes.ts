@@ -16,6 +16,22 @@ export function writeAll(file: number, bytes: Uint8Array, position: number): voi
   }
 }
 
+/** The pieces one after the other, in one call as a rule. */
+export function writeAllOf(file: number, pieces: readonly Uint8Array[], position: number): void {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) {
+    writeAll(file, only, position);
+    return;
+  }
+  let left = fs.writevSync(file, pieces, position);
+  let at = position;
+  for (const piece of pieces) {
+    if (left < piece.length) writeAll(file, piece.subarray(left), at + left);
+    left = Math.max(left - piece.length, 0);
+    at += piece.length;
+  }
+}
+
 /** Throws 'corrupt' when the file ends before the bytes do. */
 export function readAll(file: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length;) {
@@ -94,28 +110,28 @@ export class OutputFiles {
     return { path, file: fs.openSync(path, 'wx', 0o600) };
   }
 
-  write(output: OutputFile, bytes: Uint8Array, position: number): void {
+  write(output: OutputFile, pieces: readonly Uint8Array[], position: number): void {
     try {
-      writeAll(output.file, bytes, position);
+      writeAllOf(output.file, pieces, position);
     } catch (error) {
       if (codeOf(error) !== 'EINVAL') throw error;
       this.#direct = false;
       const buffered = fs.openSync(output.path, 'r+');
       fs.closeSync(output.file);
       output.file = buffered;
-      writeAll(buffered, bytes, position);
+      writeAllOf(buffered, pieces, position);
     }
   }
 
   /** Bytes of ordinary memory, which is not aligned. */
   writeCopy(output: OutputFile, bytes: Uint8Array, position: number): void {
     if (!this.#direct) {
-      this.write(output, bytes, position);
+      this.write(output, [bytes], position);
       return;
     }
     assert(bytes.length <= STAGING_BYTES, 'headers and tables fit the staging page');
     this.#staging ??= Buffer.from(new WebAssembly.Memory({ initial: 1 }).buffer);
     this.#staging.set(bytes);
-    this.write(output, this.#staging.subarray(0, bytes.length), position);
+    this.write(output, [this.#staging.subarray(0, bytes.length)], position);
   }
 }
