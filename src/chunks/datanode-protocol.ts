@@ -141,8 +141,11 @@ export interface ReplyBatch {
   readonly finished: number;
 }
 
-/** `direct`: shard files are written around the page cache, where the file system can. */
-export type FileAccess = 'buffered' | 'direct';
+/**
+ * `direct`: shard files are written around the page cache, where the file system can. `auto`: so
+ * where a seal waits for a disk, else (no sync wanted, or no disk below) through the cache.
+ */
+export type FileAccess = 'auto' | 'buffered' | 'direct';
 
 /** `workerData` of a datanode thread. */
 export interface DatanodeSettings {

@@ -19,7 +19,7 @@ import type {
   ReplyBatch,
   RequestBatch,
 } from './datanode-protocol.ts';
-import { syncFolder } from './file-bytes.ts';
+import { accessFor, syncFolder } from './file-bytes.ts';
 import { ShardFault, toFault } from './file-faults.ts';
 import { headerSeed } from './shard-format.ts';
 import { ShardFiles } from './shard-files.ts';
@@ -47,7 +47,8 @@ export class DatanodeService {
     this.#settings = settings;
     const kernels = loadKernels(settings.memory);
     this.#kernels = kernels;
-    const { directory, volumeBytes, io } = settings;
+    const { directory, volumeBytes, durable } = settings;
+    const io = accessFor(settings.io, directory, durable);
     const seed = headerSeed(settings.id);
     const requireFolder = (): void => {
       if (!this.#isIntact()) throw new ShardFault('lost', 'the datanode lost its folder');
@@ -55,7 +56,7 @@ export class DatanodeService {
     this.#files = new ShardFiles({ directory, kernels, seed, io, requireFolder });
     this.#volumes = new Volumes({ directory, kernels, seed, volumeBytes, requireFolder });
     // The names of the two folders themselves.
-    if (settings.durable) syncFolder(directory);
+    if (durable) syncFolder(directory);
   }
 
   /** Several batches at once share one group commit. True when it was told to close. */

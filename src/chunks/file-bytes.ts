@@ -9,6 +9,8 @@ import type { FileAccess } from './datanode-protocol.ts';
 import { codeOf, ShardFault } from './file-faults.ts';
 
 const STAGING_BYTES = 64 * 1024;
+/** Types of file systems that are memory: there is no disk to write to. */
+const MEMORY_TYPES: readonly number[] = [0x01021994, 0x858458f6];
 
 export function writeAll(file: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length;) {
@@ -70,6 +72,12 @@ export function makeFolder(folder: string): void {
     syncFolder(dirname(made));
     if (made === dirname(made)) return;
   }
+}
+
+/** How `auto` decides for the file system of a folder. */
+export function accessFor(io: FileAccess, folder: string, durable: boolean): FileAccess {
+  if (io !== 'auto') return io;
+  return durable && !MEMORY_TYPES.includes(fs.statfsSync(folder).type) ? 'direct' : 'buffered';
 }
 
 /** A file being written. Its descriptor changes when the file system refuses O_DIRECT. */
