@@ -87,6 +87,11 @@ export interface ObjectRecord {
   readonly instanceId: string;
   /** Absent: the null version. */
   readonly versionId?: string | undefined;
+  /**
+   * Null versions of a bucket that has or had versioning: their place among the versions of the
+   * key, a time-ordered id. Where it is absent too, `instanceId` stands for it.
+   */
+  readonly position?: string | undefined;
   readonly deleteMarker?: true | undefined;
   readonly size: number;
   readonly mtimeMs: number;

@@ -42,7 +42,11 @@ export function validatorsOf(record: ObjectRecord): Validators {
   return { etag: etagOf(record), mtimeMs: record.mtimeMs };
 }
 
-export function headOf(key: string, record: ObjectRecord): ObjectHead {
+export function headOf(
+  key: string,
+  record: ObjectRecord,
+  versionId: string | undefined,
+): ObjectHead {
   const { size, mtimeMs, partCount, ownerId, checksum } = record;
   const { headers, metadata, tags, storageClass } = record;
   return {
@@ -57,12 +61,13 @@ export function headOf(key: string, record: ObjectRecord): ObjectHead {
     metadata,
     tags,
     storageClass,
+    versionId,
   };
 }
 
-export function putResultOf(record: ObjectRecord): PutResult {
+export function putResultOf(record: ObjectRecord, versionId: string | undefined): PutResult {
   const { size, mtimeMs, checksum } = record;
-  return { etag: etagOf(record), size, mtimeMs, checksum };
+  return { etag: etagOf(record), size, mtimeMs, checksum, versionId };
 }
 
 export function etagDigest(payload: Payload): string {

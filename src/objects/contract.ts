@@ -57,6 +57,8 @@ export interface ObjectHead extends ObjectAttributes {
   readonly partCount: number;
   readonly checksum: Checksum | undefined;
   readonly ownerId: string;
+  /** Undefined where the bucket never had versioning; `null` for the null version. */
+  readonly versionId: string | undefined;
 }
 
 /** Conditional headers. ETags as sent: quoted or not, lists, `*`. Times in ms. */
@@ -77,6 +79,8 @@ export interface ReadOptions {
   readonly range?: RangeRequest | undefined;
   /** If-Range as sent: where it does not hold, the range is ignored. */
   readonly ifRange?: string | undefined;
+  /** Undefined: the latest. */
+  readonly versionId?: string | undefined;
   readonly partNumber?: number | undefined;
 }
 
@@ -110,11 +114,17 @@ export interface PutResult {
   readonly size: number;
   readonly mtimeMs: number;
   readonly checksum: Checksum | undefined;
+  readonly versionId: string | undefined;
+}
+
+export interface CopyResult extends PutResult {
+  readonly sourceVersionId: string | undefined;
 }
 
 export interface CopySource {
   readonly bucket: string;
   readonly key: string;
+  readonly versionId?: string | undefined;
   readonly conditions: Conditions;
 }
 
@@ -138,6 +148,38 @@ export interface CopyOptions {
 
 export interface DeleteOptions {
   readonly conditions: Conditions;
+  /** Undefined: the object; in a bucket with versioning that makes a delete marker. */
+  readonly versionId?: string | undefined;
+}
+
+export interface DeleteResult {
+  /** The version that was removed, or the delete marker that was made. */
+  readonly versionId: string | undefined;
+  /** What was removed, or made, is a delete marker. */
+  readonly deleteMarker: boolean;
+}
+
+export interface TagsResult {
+  readonly tags: Readonly<Record<string, string>>;
+  readonly versionId: string | undefined;
+}
+
+/** A version of an object, or a delete marker. */
+export interface VersionEntry extends ListEntry {
+  readonly versionId: string;
+  readonly isLatest: boolean;
+  readonly deleteMarker: boolean;
+}
+
+export interface ListVersionsOptions extends Omit<ListOptions, 'after'> {
+  readonly keyMarker: string;
+  /** Empty: behind every version of the marker's key. */
+  readonly versionIdMarker: string;
+}
+
+export interface VersionListing extends Listing<VersionEntry> {
+  /** With `next`, when the last entry was a version. */
+  readonly nextVersionId: string | undefined;
 }
 
 export interface ListOptions {
@@ -254,13 +296,19 @@ export interface ObjectStore {
   put(options: PutOptions, body: Body): Promise<PutResult>;
   /** Throws NoSuchBucket, NoSuchKey, PreconditionFailed, NotModified (with headers ETag, Last-Modified), InvalidRange, InvalidPartNumber. */
   read(bucket: string, key: string, options: ReadOptions): ReadResult;
-  copy(options: CopyOptions): Promise<PutResult>;
+  copy(options: CopyOptions): Promise<CopyResult>;
   /** Deleting an absent key succeeds. */
-  delete(bucket: string, key: string, options: DeleteOptions): Promise<void>;
-  tags(bucket: string, key: string): Readonly<Record<string, string>>;
-  setTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  delete(bucket: string, key: string, options: DeleteOptions): Promise<DeleteResult>;
+  tags(bucket: string, key: string, versionId?: string): TagsResult;
+  setTags(
+    bucket: string,
+    key: string,
+    tags: Readonly<Record<string, string>>,
+    versionId?: string,
+  ): Promise<TagsResult>;
 
-  // listing.ts
+  // listing.ts and version-listing.ts
+  listVersions(bucket: string, options: ListVersionsOptions): VersionListing;
   list(bucket: string, options: ListOptions): Listing<ListEntry>;
 
   // multipart.ts

@@ -22,6 +22,8 @@ import { Objects } from './objects.ts';
 import { OrphanScrub } from './orphan-scrub.ts';
 import { Reclaimer } from './reclaim.ts';
 import { Uploads } from './uploads.ts';
+import { VersionListings } from './version-listing.ts';
+import { Versions } from './versions.ts';
 
 const RECLAIM_TICK_MS_MIN = 50;
 const RECLAIM_TICK_MS_MAX = 1000;
@@ -33,11 +35,13 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
   const buckets = new Buckets(context);
   const rows = new IndexRows(context, buckets);
   const blobs = new Blobs(context);
-  const parts = { context, buckets, rows, blobs, ingest: new Ingest(context) };
+  const versions = new Versions(context, buckets, rows);
+  const parts = { context, buckets, rows, blobs, ingest: new Ingest(context), versions };
   const objects = new Objects(parts);
   const uploads = new Uploads(parts, objects);
   const completion = new Completion(parts, uploads);
   const listings = new Listings(context, buckets);
+  const versionListings = new VersionListings(context, buckets, versions);
   const reclaimer = new Reclaimer(context, buckets, blobs);
   const scrub = new OrphanScrub(context, buckets);
 
@@ -66,10 +70,11 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     read: (bucket, key, read) => objects.read(bucket, key, read),
     copy: (copy) => objects.copy(copy),
     delete: (bucket, key, del) => objects.delete(bucket, key, del),
-    tags: (bucket, key) => objects.tags(bucket, key),
-    setTags: (bucket, key, tags) => objects.setTags(bucket, key, tags),
+    tags: (bucket, key, version) => objects.tags(bucket, key, version),
+    setTags: (bucket, key, tags, version) => objects.setTags(bucket, key, tags, version),
 
     list: (bucket, list) => listings.list(bucket, list),
+    listVersions: (bucket, list) => versionListings.list(bucket, list),
 
     createUpload: (create) => uploads.create(create),
     upload: (address) => uploads.upload(address),

@@ -33,17 +33,28 @@ import type {
   ChecksumAlgorithm,
   Conditions,
   CopyOptions,
+  CopyResult,
   CopySource,
   DeleteOptions,
+  DeleteResult,
   PutOptions,
   PutResult,
   ReadOptions,
   ReadResult,
+  TagsResult,
 } from './contract.ts';
 import { wroteNothing } from './index-rows.ts';
 import type { CurrentObject, Decision, IndexRows, Situation } from './index-rows.ts';
 import type { Ingest } from './ingest.ts';
 import { findPart, readBlocks, sliced } from './slices.ts';
+import {
+  checkVersionId,
+  idOf,
+  noSuchVersion,
+  versionIdOf,
+  versioningOf,
+  type Versions,
+} from './versions.ts';
 
 const REDIRECT_HEADER = 'x-amz-website-redirect-location';
 
@@ -53,6 +64,7 @@ export interface ObjectParts {
   readonly rows: IndexRows;
   readonly blobs: Blobs;
   readonly ingest: Ingest;
+  readonly versions: Versions;
 }
 
 export class Objects {
@@ -61,13 +73,15 @@ export class Objects {
   readonly #rows: IndexRows;
   readonly #blobs: Blobs;
   readonly #ingest: Ingest;
+  readonly #versions: Versions;
 
-  constructor({ context, buckets, rows, blobs, ingest }: ObjectParts) {
+  constructor({ context, buckets, rows, blobs, ingest, versions }: ObjectParts) {
     this.#context = context;
     this.#buckets = buckets;
     this.#rows = rows;
     this.#blobs = blobs;
     this.#ingest = ingest;
+    this.#versions = versions;
   }
 
   async put(options: PutOptions, body: Body): Promise<PutResult> {
@@ -99,13 +113,14 @@ export class Objects {
     discard: () => Promise<void>,
   ): Promise<PutResult> {
     const { bucket, key, conditions } = target;
-    const decide = ({ current, nowMs }: Situation): Decision<PutResult> => {
-      this.#checkWrite(conditions, key, current);
-      const record = { ...draft, mtimeMs: nowMs };
+    const decide = (situation: Situation): Decision<PutResult> => {
+      this.#checkWrite(conditions, key, situation.current);
+      const record = this.#versions.stamp(situation, draft);
+      const change = this.#versions.displace(situation, key);
       return {
-        result: putResultOf(record),
-        writes: [putObject(key, record)],
-        reclaim: this.#rows.replaced(current),
+        ...change,
+        result: putResultOf(record, versionIdOf(situation.bucket, record)),
+        writes: [putObject(key, record), ...change.writes],
       };
     };
     this.#context.touched.note(draft.data);
@@ -126,17 +141,33 @@ export class Objects {
     return this.#rows.current(bucket, key);
   }
 
-  /** Throws NoSuchKey. */
-  #existing(bucket: OpenBucket, key: string): ObjectRecord {
-    const row = this.#rows.row(bucket, key);
-    const record = row && decodeObject(row.value);
-    if (record === undefined || record.deleteMarker) throw noSuchKey(key);
-    return record;
+  /** Throws NoSuchKey, or what AWS says of versions that are not there or delete markers. */
+  #existing(bucket: OpenBucket, key: string, versionId: string | undefined): ObjectRecord {
+    if (versionId === undefined) {
+      const row = this.#rows.row(bucket, key);
+      const record = row && decodeObject(row.value);
+      if (record === undefined) throw noSuchKey(key);
+      if (record.deleteMarker) throw noSuchKey(key, markerHeaders(record));
+      return record;
+    }
+    checkVersionId(versionId);
+    const record = this.#versions.find(bucket, key, versionId)?.record;
+    if (record === undefined) throw noSuchVersion(key, versionId);
+    if (!record.deleteMarker) return record;
+    throw new S3Error('MethodNotAllowed', {
+      fields: { Method: 'GET', ResourceType: 'DeleteMarker' },
+      headers: {
+        ...markerHeaders(record),
+        Allow: 'DELETE',
+        'Last-Modified': new Date(record.mtimeMs).toUTCString(),
+      },
+    });
   }
 
   read(bucketName: string, key: string, options: ReadOptions): ReadResult {
-    const record = this.#existing(this.#buckets.find(bucketName), key);
-    const head = headOf(key, record);
+    const bucket = this.#buckets.find(bucketName);
+    const record = this.#existing(bucket, key, options.versionId);
+    const head = headOf(key, record, versionIdOf(bucket, record));
     checkRead(options.conditions, head);
     const { data, size } = record;
     if (options.partNumber !== undefined) return this.#readPart(head, record, options.partNumber);
@@ -180,12 +211,13 @@ export class Objects {
 
   /** The record that a copy reads, its conditions checked. The caller leases before it awaits. */
   copySource(source: CopySource): ObjectRecord {
-    const record = this.#existing(this.#buckets.find(source.bucket), source.key);
+    const bucket = this.#buckets.find(source.bucket);
+    const record = this.#existing(bucket, source.key, source.versionId);
     checkCopySource(source.conditions, validatorsOf(record));
     return record;
   }
 
-  async copy(options: CopyOptions): Promise<PutResult> {
+  async copy(options: CopyOptions): Promise<CopyResult> {
     const { source, bucket, key, conditions } = options;
     const { headersAndMetadata, redirect, tags, storageClass } = options;
     const target = this.#buckets.find(bucket);
@@ -193,7 +225,8 @@ export class Objects {
     if (record.size > LIMITS.putBytes) throw sourceTooLarge();
     checkCopiedChecksum(record, options.checksumAlgorithm);
     const changes = headersAndMetadata ?? redirect ?? tags ?? storageClass;
-    if (source.bucket === bucket && source.key === key && changes === undefined) {
+    const itself = source.bucket === bucket && source.key === key;
+    if (itself && source.versionId === undefined && changes === undefined) {
       throw new S3Error('InvalidRequest', { message: SELF_COPY });
     }
     this.#checkWrite(conditions, key, this.#current(target, key));
@@ -203,7 +236,7 @@ export class Objects {
     const data = await this.#blobs.leased(record.data, () =>
       this.#blobs.clone(record.data, instanceId),
     );
-    const { uploadId: _, versionId: __, ...copied } = record;
+    const { uploadId: _, versionId: __, position: ___, ...copied } = record;
     const draft = {
       ...copied,
       instanceId,
@@ -214,24 +247,69 @@ export class Objects {
       ownerId: options.ownerId,
       data,
     };
-    return await this.#publish(options, draft, () => this.#blobs.dropQuietly(data));
+    const result = await this.#publish(options, draft, () => this.#blobs.dropQuietly(data));
+    const sourceVersionId = versionIdOf(this.#buckets.find(source.bucket), record);
+    return { ...result, sourceVersionId };
   }
 
-  async delete(bucket: string, key: string, { conditions }: DeleteOptions): Promise<void> {
+  async delete(
+    bucket: string,
+    key: string,
+    { conditions, versionId }: DeleteOptions,
+  ): Promise<DeleteResult> {
+    if (versionId !== undefined) checkVersionId(versionId);
     const conditional = isConditional(conditions);
-    await this.#rows.mutate({ bucket, key, conditional }, ({ current }) => {
-      if (current === undefined) return { result: undefined, writes: [] };
-      checkDelete(conditions, validatorsOf(current.record));
+    return await this.#rows.mutate({ bucket, key, conditional }, (situation) => {
+      if (versionId !== undefined) {
+        return this.#removeVersion(situation, key, versionId, conditions);
+      }
+      const { current } = situation;
+      if (current !== undefined) checkDelete(conditions, validatorsOf(current.record));
+      if (versioningOf(situation.bucket) !== undefined) return this.#mark(situation, key);
+      const result = { versionId: undefined, deleteMarker: false };
+      if (current === undefined) return { result, writes: [] };
       return {
-        result: undefined,
+        result,
         writes: [{ kind: 'delete', key: objectKey(key) }],
         reclaim: this.#rows.replaced(current),
       };
     });
   }
 
-  tags(bucket: string, key: string): Readonly<Record<string, string>> {
-    return this.#existing(this.#buckets.find(bucket), key).tags;
+  /** A delete marker becomes the latest version, also of a key that nobody wrote. */
+  #mark(situation: Situation, key: string): Decision<DeleteResult> {
+    const marker = this.#versions.stamp(situation, {
+      ...DELETE_MARKER,
+      instanceId: this.#context.newId(),
+      ownerId: situation.bucket.view.ownerId,
+    });
+    const change = this.#versions.displace(situation, key);
+    const versionId = versionIdOf(situation.bucket, marker);
+    return {
+      ...change,
+      result: { versionId, deleteMarker: true },
+      writes: [putObject(key, marker), ...change.writes],
+    };
+  }
+
+  #removeVersion(
+    situation: Situation,
+    key: string,
+    versionId: string,
+    conditions: Conditions,
+  ): Decision<DeleteResult> {
+    const found = this.#versions.inSituation(situation, key, versionId);
+    if (found === undefined) return { result: { versionId, deleteMarker: false }, writes: [] };
+    const { record } = found;
+    checkDelete(conditions, validatorsOf(record));
+    const deleteMarker = record.deleteMarker === true;
+    return { ...this.#versions.remove(situation, key, found), result: { versionId, deleteMarker } };
+  }
+
+  tags(bucketName: string, key: string, versionId?: string): TagsResult {
+    const bucket = this.#buckets.find(bucketName);
+    const record = this.#existing(bucket, key, versionId);
+    return { tags: record.tags, versionId: versionIdOf(bucket, record) };
   }
 
   /** Rewrites the row of the same instance: neither Last-Modified nor ETag change. */
@@ -239,12 +317,23 @@ export class Objects {
     bucket: string,
     key: string,
     tags: Readonly<Record<string, string>>,
-  ): Promise<void> {
-    await this.#rows.mutate({ bucket, key, conditional: false }, ({ current }) => {
-      if (current === undefined) throw noSuchKey(key);
-      const record = { ...current.record, tags };
+    versionId?: string,
+  ): Promise<TagsResult> {
+    if (versionId !== undefined) checkVersionId(versionId);
+    return await this.#rows.mutate({ bucket, key, conditional: false }, (situation) => {
+      const found = this.#versions.inSituation(situation, key, versionId);
+      if (found === undefined || found.record.deleteMarker) {
+        // Says what exactly is wrong.
+        this.#existing(situation.bucket, key, versionId);
+        throw noSuchKey(key);
+      }
+      const record = { ...found.record, tags };
       checkAttributes(record);
-      return { result: undefined, writes: [putObject(key, record)] };
+      return {
+        result: { tags, versionId: versionIdOf(situation.bucket, record) },
+        checks: [{ key: found.row.key, rev: found.row.rev }],
+        writes: [{ kind: 'put', key: found.row.key, value: encodeObject(record) }],
+      };
     });
   }
 }
@@ -270,9 +359,25 @@ function copiedAttributes(
   return { headers: { ...headers, ...said }, metadata: record.metadata };
 }
 
-function noSuchKey(key: string): S3Error {
-  return new S3Error('NoSuchKey', { fields: { Key: key } });
+function noSuchKey(key: string, headers: Readonly<Record<string, string>> = {}): S3Error {
+  return new S3Error('NoSuchKey', { fields: { Key: key }, headers });
 }
+
+function markerHeaders(record: ObjectRecord): Record<string, string> {
+  return { 'x-amz-delete-marker': 'true', 'x-amz-version-id': idOf(record) };
+}
+
+const DELETE_MARKER: Omit<ObjectRecord, 'instanceId' | 'ownerId' | 'mtimeMs'> = {
+  deleteMarker: true,
+  size: 0,
+  etag: '0'.repeat(32),
+  partCount: 0,
+  storageClass: 'STANDARD',
+  headers: {},
+  metadata: {},
+  tags: {},
+  data: { kind: 'inline', bytes: new Uint8Array(0) },
+};
 
 export function sourceTooLarge(): S3Error {
   return new S3Error('InvalidRequest', {

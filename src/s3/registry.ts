@@ -12,8 +12,10 @@ import {
   uploadPartCopy,
 } from './operations/multipart.ts';
 import { copyObject, putObject } from './operations/put-object.ts';
+import { listObjectVersions } from './operations/list-versions.ts';
 import { listBuckets } from './operations/service.ts';
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './operations/tagging.ts';
+import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts';
 import type { BoundOperation } from './operation.ts';
 
 export const OPERATIONS = {
@@ -40,6 +42,9 @@ export const OPERATIONS = {
   AbortMultipartUpload: abortMultipartUpload,
   ListParts: listParts,
   ListMultipartUploads: listMultipartUploads,
+  ListObjectVersions: listObjectVersions,
+  GetBucketVersioning: getBucketVersioning,
+  PutBucketVersioning: putBucketVersioning,
 } as const satisfies Readonly<Record<string, BoundOperation>>;
 
 export type OperationName = keyof typeof OPERATIONS;

@@ -2,7 +2,7 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import { StoreError } from '../../base/store-error.ts';
-import type { ObjectStore } from '../../objects/contract.ts';
+import type { DeleteResult, ObjectStore } from '../../objects/contract.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
@@ -69,6 +69,7 @@ export function parseDeleteList(text: string): DeleteList {
 
 interface Outcome {
   readonly target: Target;
+  readonly result?: DeleteResult;
   readonly error: S3Error | undefined;
 }
 
@@ -90,7 +91,7 @@ function requireDigest(request: S3Request): void {
   });
 }
 
-function renderOutcome({ target, error }: Outcome, quiet: boolean): string {
+function renderOutcome({ target, result, error }: Outcome, quiet: boolean): string {
   const version = target.versionId === undefined ? '' : element('VersionId', target.versionId);
   if (error !== undefined) {
     return (
@@ -98,7 +99,11 @@ function renderOutcome({ target, error }: Outcome, quiet: boolean): string {
       `${element('Code', error.code)}${element('Message', error.message)}</Error>`
     );
   }
-  return quiet ? '' : `<Deleted>${element('Key', target.key)}${version}</Deleted>`;
+  if (quiet) return '';
+  const marker = result?.deleteMarker
+    ? element('DeleteMarker', true) + element('DeleteMarkerVersionId', result.versionId ?? 'null')
+    : '';
+  return `<Deleted>${element('Key', target.key)}${version}${marker}</Deleted>`;
 }
 
 function render({ quiet, outcomes }: DeleteOutput): S3Response {
@@ -113,11 +118,10 @@ async function remove(objects: ObjectStore, bucket: string, target: Target): Pro
   try {
     if (Buffer.byteLength(target.key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
     if (target.unbuilt) throw new S3Error('NotImplemented');
-    if (target.versionId !== undefined && target.versionId !== 'null') {
-      throw new S3Error('NoSuchVersion');
-    }
-    await objects.delete(bucket, target.key, { conditions: { ifMatch: target.etag } });
-    return { target, error: undefined };
+    const { versionId, etag } = target;
+    const conditions = { ifMatch: etag };
+    const result = await objects.delete(bucket, target.key, { conditions, versionId });
+    return { target, result, error: undefined };
   } catch (error) {
     if (error instanceof S3Error) return { target, error };
     if (error instanceof StoreError) {

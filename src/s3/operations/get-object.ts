@@ -3,6 +3,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type {
   DeleteOptions,
+  DeleteResult,
   RangeRequest,
   ReadOptions,
   ReadResult,
@@ -16,6 +17,7 @@ import {
   parseConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { deleteHeaders, parseVersionId } from './version-id.ts';
 
 interface ReadInput {
   readonly bucket: string;
@@ -56,16 +58,6 @@ export function parsePartNumber(value: string): number {
   return number;
 }
 
-/** Only null versions exist until versioning is built. Throws as AWS for a version nobody made. */
-export function refuseVersion(request: S3Request): void {
-  const version = request.query.get('versionId');
-  if (version === undefined || version === 'null') return;
-  throw new S3Error('InvalidArgument', {
-    message: 'Invalid version id specified',
-    fields: { ArgumentName: 'versionId', ArgumentValue: version },
-  });
-}
-
 const OVERRIDES = [
   'content-type',
   'content-language',
@@ -76,7 +68,6 @@ const OVERRIDES = [
 ] as const;
 
 function parseRead(request: S3Request): ReadInput {
-  refuseVersion(request);
   const { headers, query } = request;
   if (headers.has('x-amz-server-side-encryption-customer-algorithm')) {
     throw new S3Error('InvalidRequest', {
@@ -102,6 +93,7 @@ function parseRead(request: S3Request): ReadInput {
       conditions: parseConditions(headers),
       range,
       ifRange: headers.get('if-range'),
+      versionId: parseVersionId(request),
       partNumber: part === undefined ? undefined : parsePartNumber(part),
     },
     overrides,
@@ -154,17 +146,14 @@ interface DeleteInput {
   readonly options: DeleteOptions;
 }
 
-export const deleteObject = operation<DeleteInput, void>({
+export const deleteObject = operation<DeleteInput, DeleteResult>({
   action: 's3:DeleteObject',
   body: 'none',
   parse: (request) => {
-    refuseVersion(request);
     refuseUnbuiltHeaders(request.headers);
-    return {
-      ...objectOf(request),
-      options: { conditions: { ifMatch: request.headers.get('if-match') } },
-    };
+    const conditions = { ifMatch: request.headers.get('if-match') };
+    return { ...objectOf(request), options: { conditions, versionId: parseVersionId(request) } };
   },
   run: (context, input) => context.objects.delete(input.bucket, input.key, input.options),
-  render: () => ({ status: 204, headers: [], body: undefined }),
+  render: (result) => ({ status: 204, headers: deleteHeaders(result), body: undefined }),
 });

@@ -31,6 +31,7 @@ import {
   parseWriteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { versionHeaders } from './version-id.ts';
 
 function uploadOf(request: S3Request): UploadAddress {
   return { ...objectOf(request), uploadId: request.query.get('uploadId') ?? '' };
@@ -245,6 +246,7 @@ function renderComplete({ input, result }: CompleteOutput, request: S3Request): 
         ? ''
         : element(`Checksum${checksum.algorithm}`, checksum.value) +
           element('ChecksumType', checksum.type)),
+    versionHeaders(result.versionId),
   );
 }
 

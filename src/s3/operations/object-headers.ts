@@ -313,5 +313,6 @@ export function objectHeaders(
   const tagCount = Object.keys(head.tags).length;
   if (tagCount > 0) list.push(['x-amz-tagging-count', String(tagCount)]);
   if (head.storageClass !== 'STANDARD') list.push(['x-amz-storage-class', head.storageClass]);
+  if (head.versionId !== undefined) list.push(['x-amz-version-id', head.versionId]);
   return list;
 }

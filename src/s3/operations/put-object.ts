@@ -4,6 +4,7 @@ import type {
   ChecksumAlgorithm,
   Conditions,
   CopyOptions,
+  CopyResult,
   ObjectAttributes,
   PutResult,
 } from '../../objects/contract.ts';
@@ -24,6 +25,7 @@ import {
   parseWriteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { versionHeaders } from './version-id.ts';
 
 interface PutInput {
   readonly bucket: string;
@@ -52,7 +54,11 @@ export const putObject = operation<PutInput, PutResult>({
     ),
   render: (result) => ({
     status: 200,
-    headers: [['ETag', `"${result.etag}"`], ...checksumHeaders(result.checksum)],
+    headers: [
+      ['ETag', `"${result.etag}"`],
+      ...checksumHeaders(result.checksum),
+      ...versionHeaders(result.versionId),
+    ],
     body: undefined,
   }),
 });
@@ -78,7 +84,8 @@ function parseCopy(request: S3Request): CopyInput {
   const replaceTags = directive(request, 'x-amz-tagging-directive') === 'REPLACE';
   const storageClass = parseStorageClass(headers);
   const redirect = headers.get('x-amz-website-redirect-location');
-  const itself = source.bucket === target.bucket && source.key === target.key;
+  const itself =
+    source.bucket === target.bucket && source.key === target.key && source.versionId === undefined;
   if (itself && !replaceMetadata && storageClass === undefined && redirect === undefined) {
     throw new S3Error('InvalidRequest', {
       message:
@@ -99,7 +106,7 @@ function parseCopy(request: S3Request): CopyInput {
   };
 }
 
-function renderCopy(result: PutResult): S3Response {
+function renderCopy(result: CopyResult): S3Response {
   const checksum = result.checksum;
   const inner =
     element('LastModified', timestamp(result.mtimeMs)) +
@@ -108,10 +115,13 @@ function renderCopy(result: PutResult): S3Response {
       ? ''
       : element(`Checksum${checksum.algorithm}`, checksum.value) +
         element('ChecksumType', checksum.type));
-  return xmlResponse('CopyObjectResult', inner);
+  const { versionId, sourceVersionId } = result;
+  const source: S3Response['headers'] =
+    sourceVersionId === undefined ? [] : [['x-amz-copy-source-version-id', sourceVersionId]];
+  return xmlResponse('CopyObjectResult', inner, [...versionHeaders(versionId), ...source]);
 }
 
-export const copyObject = operation<CopyInput, PutResult>({
+export const copyObject = operation<CopyInput, CopyResult>({
   action: 's3:PutObject',
   body: 'none',
   parse: parseCopy,

@@ -265,12 +265,13 @@ describe('DeleteObjects', () => {
         '<Object><Key>e</Key><VersionId>null</VersionId><ETag>"t"</ETag></Object>',
     );
     expect(calls).toEqual([
-      ['delete', 'b', ' a&/ ', { conditions: { ifMatch: undefined } }],
-      ['delete', 'b', 'e', { conditions: { ifMatch: '"t"' } }],
+      ['delete', 'b', ' a&/ ', { conditions: { ifMatch: undefined }, versionId: undefined }],
+      ['delete', 'b', 'v', { conditions: { ifMatch: undefined }, versionId: 'x' }],
+      ['delete', 'b', 'e', { conditions: { ifMatch: '"t"' }, versionId: 'null' }],
     ]);
     const body = response.body as string;
     expect(body).toContain(`${XML}<DeleteResult ${NS}><Deleted><Key> a&amp;/ </Key></Deleted>`);
-    expect(body).toContain('<Error><Key>v</Key><VersionId>x</VersionId><Code>NoSuchVersion</Code>');
+    expect(body).toContain('<Deleted><Key>v</Key><VersionId>x</VersionId></Deleted>');
     expect(body).toContain('<Error><Key>s</Key><Code>NotImplemented</Code>');
     expect(body).toContain('<Code>KeyTooLongError</Code>');
     expect(body).toContain('<Deleted><Key>e</Key><VersionId>null</VersionId></Deleted>');
