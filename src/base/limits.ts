@@ -47,6 +47,11 @@ export const LIMITS = {
   volumeBytes: 256 * MIB,
   /** Blocks of one chunk on their way to datanodes: enough to keep the disks busy. */
   writerBlocksInFlight: 8,
+  /** Messages on their way to one datanode; then requests wait until so many make a batch. */
+  datanodeMessages: 2,
+  datanodeBatch: 16,
+  /** Writes to one shard file that wait for each other, to go to disk in one call. */
+  gatherBytes: 1 * MIB,
   /** Blocks of one reader that are read ahead of its consumer. */
   readAheadBlocks: 4,
   /** How long a writer waits for parity blocks before its client is told to slow down. */
@@ -66,7 +71,11 @@ export const LIMITS = {
 
   // protocol
   headerBytes: 32 * KIB,
-  headerCount: 90,
+  headerCount: 200,
+  /** Bytes of further requests that a client may send ahead of its answer. */
+  pipelineBytes: 64 * KIB,
+  /** Open connections; more are closed at once. */
+  connectionCount: 20_000,
   /** Requests served at once; one more is told to slow down. */
   requestCount: 4096,
   /** An answer waits for the rest of the request's body when it is no more than this. */
@@ -80,6 +89,8 @@ export const LIMITS = {
   completeXmlBytes: 4 * MIB,
   deleteXmlBytes: 3 * MIB,
   configXmlBytes: 64 * KIB,
+  /** One configuration of a bucket as it is stored: fits a row with its frame. */
+  configTextBytes: 60 * KIB,
   xmlNodes: 100_000,
   chunkHeaderBytes: 1 * KIB,
   chunkBytesMax: 5 * GIB,
@@ -113,8 +124,12 @@ export const LIMITS = {
    * The end of a body never waits, nor does a body that is alone or has half its blocks waiting.
    */
   digestGatherMs: 2,
-  /** A connection without a request in flight is closed after this. Built into uWebSockets. */
-  idleMs: 10_000,
+  /** A connection without a request in flight is closed after this. */
+  keepAliveMs: 75_000,
+  /** The same where uWebSockets holds the connections: it is built in there. */
+  uwsIdleMs: 10_000,
+  /** From the first byte of a request's head to its last. */
+  headMs: 20_000,
   /** A request body with no byte for this long is cut with RequestTimeout. */
   bodyIdleMs: 30_000,
   /**

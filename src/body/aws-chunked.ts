@@ -70,8 +70,7 @@ export class AwsChunkedDecoder implements Decoder {
             offered === this.#chunkLeft,
           );
           at += taken;
-          this.#chunkLeft -= taken;
-          if (this.#chunkLeft === 0) this.#endData();
+          this.skip(taken);
           if (taken < offered) return at;
           break;
         }
@@ -93,6 +92,15 @@ export class AwsChunkedDecoder implements Decoder {
       }
     }
     return at;
+  }
+
+  get run(): number {
+    return this.#state === DATA ? this.#chunkLeft : 0;
+  }
+
+  skip(length: number): void {
+    this.#chunkLeft -= length;
+    if (this.#chunkLeft === 0) this.#endData();
   }
 
   end(): void {

@@ -10,6 +10,7 @@
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Arena, Block } from '../memory/arena.ts';
+import type { Landing } from './body.ts';
 import type { DigestStep } from './digest-sessions.ts';
 
 export interface BlockFillEvents {
@@ -63,13 +64,26 @@ export class BlockFill {
       const length = Math.min(bytes.length - taken, this.#arena.blockBytes - this.#filled);
       const piece = length === bytes.length ? bytes : bytes.subarray(taken, taken + length);
       this.#block.write(this.#filled, piece);
-      this.#filled += length;
-      this.#left -= length;
       taken += length;
-      assert(this.#left >= 0, 'decoders pass no more than the declared payload');
+      this.#count(length);
       if (!last || taken < bytes.length) this.#handOnFull();
     }
     return taken;
+  }
+
+  /** Where `take` would copy the next `length` bytes to, as far as they fit; see `took`. */
+  room(length: number): Landing | undefined {
+    this.#block ??= this.#begin();
+    if (this.#block === undefined) return undefined;
+    const bytes = this.#block.capacity.subarray(this.#filled, this.#filled + length);
+    return { block: this.#block, bytes };
+  }
+
+  /** So many bytes are in the room already; `last` as for `take`. */
+  took(length: number, last: boolean): void {
+    assert(this.#block !== undefined, 'bytes came to a room that there is');
+    this.#count(length);
+    if (!last) this.#handOnFull();
   }
 
   endChunk(signature: string | undefined): void {
@@ -92,6 +106,12 @@ export class BlockFill {
     this.#block?.release();
     this.#block = undefined;
     for (const block of this.#spare.splice(0)) block.release();
+  }
+
+  #count(length: number): void {
+    this.#filled += length;
+    this.#left -= length;
+    assert(this.#left >= 0, 'decoders pass no more than the declared payload');
   }
 
   #begin(): Block | undefined {

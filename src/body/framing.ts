@@ -34,6 +34,10 @@ export interface Decoder {
    * `bytes.length` only when the sink stopped it: the rest is to be pushed again. Throws S3Error.
    */
   push(bytes: Uint8Array, from?: number): number;
+  /** How many bytes of payload are next on the wire, with nothing in between. */
+  readonly run: number;
+  /** So many bytes of that run got to the sink without passing through here. */
+  skip(length: number): void;
   /** The wire ended; everything was pushed. Throws S3Error when something is missing. */
   end(): void;
 }
@@ -54,6 +58,14 @@ export class IdentityDecoder implements Decoder {
     const taken = this.#sink.payload(from === 0 ? bytes : bytes.subarray(from), false);
     this.#left -= taken;
     return from + taken;
+  }
+
+  get run(): number {
+    return this.#left;
+  }
+
+  skip(length: number): void {
+    this.#left -= length;
   }
 
   end(): void {

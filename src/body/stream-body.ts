@@ -12,7 +12,7 @@ import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { Arena, Block } from '../memory/arena.ts';
 import { BlockFill } from './block-fill.ts';
-import type { Bodies, Body, BodyFeed, BodyPlan, Payload, Transport } from './body.ts';
+import type { Bodies, Body, BodyFeed, BodyPlan, Landing, Payload, Transport } from './body.ts';
 import { openDecoder } from './decoder.ts';
 import { Deferred } from './deferred.ts';
 import { DigestQueue } from './digest-queue.ts';
@@ -113,6 +113,27 @@ class StreamBody implements Body, BodyFeed {
       this.#fail(error as Error);
       return true;
     }
+    return this.#ask();
+  }
+
+  landing(): Landing | undefined {
+    // A run of nothing is a line that only the decoder can read.
+    const { run } = this.#decoder;
+    if (this.#over || this.#stash.length > 0 || run === 0) return undefined;
+    return this.#fill.room(run);
+  }
+
+  landed(length: number): boolean {
+    if (this.#over) return true;
+    // In this order: the end of a chunk is noted after its last byte.
+    const endsChunk = this.plan.framing === 'aws-chunked' && length === this.#decoder.run;
+    this.#fill.took(length, endsChunk);
+    this.#decoder.skip(length);
+    return this.#ask();
+  }
+
+  /** Whether more of the wire is wanted now; if not, the transport is told when it is. */
+  #ask(): boolean {
     this.#paused = this.#stash.length > 0 || !this.#fill.ready;
     return !this.#paused;
   }
