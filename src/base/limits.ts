@@ -105,7 +105,7 @@ export const LIMITS = {
   digestBodies: 8192,
   /** Bodies whose blocks a digest thread takes at once: two rounds of lock-step lanes. */
   digestBatchBodies: 8,
-  /** Digest threads by default at most; a thread needs scratch, of which there is so much. */
+  /** Digest threads at most: each takes scratch from what the arena keeps for kernels. */
   digestThreads: 64,
   /** Pieces of one body that arrive although the socket is paused; past this it is cut. */
   bodyStashBytes: 2 * MIB,

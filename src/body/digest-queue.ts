@@ -6,6 +6,7 @@
  * is kept and both queues are bounded: by the bodies here, by their blocks there. Blocks in the
  * middle of a body wait `digestGatherMs` at most for company, its end never does.
  */
+import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import { startWorker, type StartOptions, type WorkerLink } from '../threads/spawn.ts';
@@ -31,6 +32,15 @@ interface Thread {
   readonly link: WorkerLink<DigestBatch, DigestReply[]>;
   /** Whose tasks are away. */
   away: DigestClient[];
+  /** Bodies that belong here from their first byte to their last. */
+  rooted: number;
+}
+
+/** What a body has of the queue, to be given back. */
+export interface DigestPlace {
+  readonly slot: number;
+  /** Its thread, when it needs hashes that no thread can hand on and that end with the payload. */
+  readonly root: number | undefined;
 }
 
 export class DigestQueue {
@@ -46,7 +56,7 @@ export class DigestQueue {
   #closing = false;
 
   private constructor(links: readonly Thread['link'][], slots: DigestSlots) {
-    this.#threads = links.map((link) => ({ link, away: [] }));
+    this.#threads = links.map((link) => ({ link, away: [], rooted: 0 }));
     this.#slots = slots;
     for (const thread of this.#threads) {
       thread.link.onMessage((replies) => this.#answered(thread, replies));
@@ -59,6 +69,7 @@ export class DigestQueue {
     threads: number,
     options: StartOptions = {},
   ): Promise<DigestQueue> {
+    assert(threads > 0 && threads <= LIMITS.digestThreads, 'a queue has threads, not too many');
     const slots = DigestSlots.create(LIMITS.digestBodies);
     const data = { memory, slots: slots.memory };
     const starts = Array.from({ length: threads }, () =>
@@ -82,16 +93,19 @@ export class DigestQueue {
   }
 
   /** A slot with the state of an empty payload. */
-  begin(plan: BodyPlan): number {
+  begin(plan: BodyPlan): DigestPlace {
     const slot = this.#free.pop() ?? this.#used;
     if (slot === this.#slots.count) throw new S3Error('SlowDown');
     this.#slots.begin(slot, plan);
     this.#used = Math.max(this.#used, slot + 1);
-    return slot;
+    const rooted = plan.digests.has('sha1') || plan.digests.has('sha256');
+    return { slot, root: rooted ? this.#root() : undefined };
   }
 
-  /** The slot is free again. With a home: that thread may hold hashes of the body still. */
-  end(slot: number, home: number | undefined): void {
+  /** The place is free again. With a home: that thread may hold hashes of the body still. */
+  end({ slot, root }: DigestPlace, home: number | undefined): void {
+    const rootThread = root === undefined ? undefined : this.#threads[root];
+    if (rootThread !== undefined) rootThread.rooted -= 1;
     this.#slots.wipe(slot);
     this.#free.push(slot);
     const thread = home === undefined ? undefined : this.#threads[home];
@@ -119,9 +133,19 @@ export class DigestQueue {
     this.#closing = true;
     clearTimeout(this.#timer);
     await Promise.all(this.#threads.map(({ link }) => link.terminate()));
-    const waiting = [...this.#threads.flatMap(({ away }) => away), ...this.#pending];
+    const waiting = [...this.#threads.flatMap(({ away }) => away.splice(0)), ...this.#pending];
     this.#pending.clear();
     for (const client of waiting) client.broke(closed());
+  }
+
+  /** Four rooted bodies go where one is; then the thread with fewest gets the next. */
+  #root(): number {
+    const groups = this.#threads.map(({ rooted }) => Math.floor(rooted / MD5_LANES));
+    const root = groups.indexOf(Math.min(...groups));
+    const thread = this.#threads[root];
+    assert(thread !== undefined, 'a queue has threads');
+    thread.rooted += 1;
+    return root;
   }
 
   #answered(thread: Thread, replies: readonly DigestReply[]): void {

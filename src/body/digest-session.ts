@@ -11,7 +11,7 @@ import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { Block } from '../memory/arena.ts';
 import type { BodyPlan } from './body.ts';
-import type { DigestClient, DigestQueue } from './digest-queue.ts';
+import type { DigestClient, DigestPlace, DigestQueue } from './digest-queue.ts';
 import type { DigestReply, DigestStep, DigestTask } from './digest-sessions.ts';
 import type { Digests } from './digests.ts';
 import type { Trailer } from './framing.ts';
@@ -25,7 +25,7 @@ export interface DigestEvents {
 
 export class DigestSession implements DigestClient {
   readonly #queue: DigestQueue;
-  readonly #slot: number;
+  readonly #place: DigestPlace;
   readonly #events: DigestEvents;
   /** Steps as the threads read them. */
   #steps: (number | string)[] = [];
@@ -35,17 +35,15 @@ export class DigestSession implements DigestClient {
   #away = false;
   #ended = false;
   #left = false;
-  /** Hashes that no thread can hand on: they never end before the payload does. */
-  readonly #rooted: boolean;
   readonly #signed: boolean;
   #home: number | undefined;
 
   constructor(queue: DigestQueue, plan: BodyPlan, events: DigestEvents) {
     this.#queue = queue;
     this.#events = events;
-    this.#rooted = plan.digests.has('sha1') || plan.digests.has('sha256');
     this.#signed = plan.signer !== undefined;
-    this.#slot = queue.begin(plan);
+    this.#place = queue.begin(plan);
+    this.#home = this.#place.root;
   }
 
   /** Blocks this session holds. */
@@ -99,9 +97,9 @@ export class DigestSession implements DigestClient {
     // A chunk stays open when the last that is known of it is payload.
     const last = steps.at(-1);
     const open = last === undefined ? this.#home !== undefined : typeof last === 'number';
-    this.#home = this.#rooted || (this.#signed && open) ? thread : undefined;
+    this.#home = this.#place.root ?? (this.#signed && open ? thread : undefined);
     return {
-      slot: this.#slot,
+      slot: this.#place.slot,
       steps,
       ...(this.#finish === undefined ? {} : { finish: this.#finish }),
     };
@@ -151,7 +149,7 @@ export class DigestSession implements DigestClient {
   #leave(): void {
     if (this.#left) return;
     this.#left = true;
-    this.#queue.end(this.#slot, this.#home);
+    this.#queue.end(this.#place, this.#home);
   }
 }
 

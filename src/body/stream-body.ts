@@ -32,7 +32,7 @@ export interface BodiesOptions {
 export async function openBodies(options: BodiesOptions): Promise<Bodies> {
   const { arena } = options;
   const spare = Math.max(1, availableParallelism() - 1);
-  const threads = options.threads ?? Math.min(spare, LIMITS.digestThreads);
+  const threads = Math.min(options.threads ?? spare, LIMITS.digestThreads);
   const queue = await DigestQueue.open(arena.memory, threads);
   return {
     open: (plan, transport) => {

@@ -117,10 +117,24 @@ describe('the digest queue', () => {
 
   it('refuses a body when all slots are taken', async () => {
     const plan = planOf(1, { digests: ['md5'] });
-    const slots = Array.from({ length: LIMITS.digestBodies }, () => queue.begin(plan));
-    expect(new Set(slots).size).toBe(LIMITS.digestBodies);
+    const places = Array.from({ length: LIMITS.digestBodies }, () => queue.begin(plan));
+    expect(new Set(places.map(({ slot }) => slot)).size).toBe(LIMITS.digestBodies);
     expect(() => queue.begin(plan)).toThrow(expect.objectContaining({ code: 'SlowDown' }));
-    for (const slot of slots) queue.end(slot, undefined);
+    for (const place of places) queue.end(place, undefined);
+    await expectAllBack();
+  });
+
+  it('spreads bodies that cannot move over the threads, four by four', async () => {
+    const plan = planOf(1, { digests: ['md5', 'sha256'] });
+    const places = Array.from({ length: 10 }, () => queue.begin(plan));
+    expect(places.map(({ root }) => root)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 0, 0]);
+    for (const place of places) queue.end(place, place.root);
+    const again = queue.begin(plan);
+    expect(again.root).toBe(0);
+    queue.end(again, undefined);
+    const free = queue.begin(planOf(1, { digests: ['md5', 'crc32'] }));
+    expect(free.root).toBeUndefined();
+    queue.end(free, undefined);
     await expectAllBack();
   });
 
