@@ -83,7 +83,10 @@ function complaint(error: unknown): string {
   return text.split('\n').find((line) => line.includes('error')) ?? text.slice(0, 200);
 }
 
-export async function build(environment: NodeJS.ProcessEnv = process.env): Promise<Built> {
+export async function build(
+  environment: NodeJS.ProcessEnv = process.env,
+  names: readonly ProgramName[] = PROGRAMS,
+): Promise<Built> {
   if (process.arch !== 'x64')
     return { missing: `the C programs are for x86-64, not ${process.arch}` };
   const compiler = findCompiler(environment);
@@ -91,7 +94,7 @@ export async function build(environment: NodeJS.ProcessEnv = process.env): Promi
   const folder = mkdtempSync(join(tmpdir(), 'sluice-native-'));
   const sources = sourceFolder();
   try {
-    for (const name of PROGRAMS) {
+    for (const name of names) {
       const files = SOURCES[name].map((file) => join(sources, file));
       const args = [...FLAGS, ...WARNINGS, '-o', join(folder, name), ...files, ...LIBRARIES];
       await run(compiler, args, { env: environment, timeout: COMPILE_MS });
