@@ -13,7 +13,7 @@ import type { Log } from './base/log.ts';
 import type { Settings } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { openLocalEngine } from './engine/local-engine.ts';
-import { startServer } from './http/uws-server.ts';
+import { startServer } from './http/server.ts';
 import { Arena } from './memory/arena.ts';
 import { openObjects } from './objects/object-store.ts';
 import { OwnerAuthorizer } from './s3/authz.ts';
@@ -58,9 +58,9 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
       clock: stores.clock,
       log: surroundings.log.child({ room: 's3' }),
     });
-    const { host, port } = settings;
+    const { host, port, http: kind } = settings;
     const log = surroundings.log.child({ room: 'http' });
-    const server = await startServer({ gateway, arena, host, port, log });
+    const server = await startServer({ gateway, arena, host, port, kind, log });
     closers.add((drainMs) => server.close(drainMs));
     return {
       host,

@@ -139,6 +139,13 @@ export const SETTINGS = {
     fallback: 'buffered',
     schema: oneOf(['buffered', 'direct']),
   }),
+  http: row({
+    argument: '<kind>',
+    many: false,
+    help: 'who speaks HTTP: node (our own, over its sockets) or uwebsockets (native library)',
+    fallback: 'node',
+    schema: oneOf(['node', 'uwebsockets']),
+  }),
   insecure: row({
     argument: undefined,
     many: false,

@@ -44,6 +44,7 @@ export interface Settings {
   readonly region: string | undefined;
   readonly durability: 'durable' | 'relaxed';
   readonly io: 'buffered' | 'direct';
+  readonly http: 'node' | 'uwebsockets';
   readonly insecure: boolean;
   readonly arenaBytes: number;
   readonly digestThreads: number;
@@ -155,6 +156,7 @@ function settle(values: Values): Settings {
     region: values.region,
     durability: values.durability,
     io: values.io,
+    http: values.http,
     insecure: (values.insecure ?? 0) > 0,
     arenaBytes: values['arena-mib'] * MIB,
     digestThreads: values['digest-threads'],

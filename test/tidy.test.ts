@@ -50,7 +50,7 @@ const SAMPLES: Readonly<Record<string, { bad: SourceFile[]; good: SourceFile[] }
     good: [
       { path: 'src/objects/x.ts', text: "import type { Body } from '../body/body.ts';" },
       { path: 'src/s3/operations/x.ts', text: "import { xml } from '../xml.ts';" },
-      { path: 'src/main.ts', text: "import { startServer } from './http/uws-server.ts';" },
+      { path: 'src/main.ts', text: "import { startServer } from './http/server.ts';" },
     ],
   },
   fences: {

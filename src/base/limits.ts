@@ -66,7 +66,11 @@ export const LIMITS = {
 
   // protocol
   headerBytes: 32 * KIB,
-  headerCount: 90,
+  headerCount: 200,
+  /** Bytes of further requests that a client may send ahead of its answer. */
+  pipelineBytes: 64 * KIB,
+  /** Open connections; more are closed at once. */
+  connectionCount: 20_000,
   /** Requests served at once; one more is told to slow down. */
   requestCount: 4096,
   /** An answer waits for the rest of the request's body when it is no more than this. */
@@ -80,6 +84,8 @@ export const LIMITS = {
   completeXmlBytes: 4 * MIB,
   deleteXmlBytes: 3 * MIB,
   configXmlBytes: 64 * KIB,
+  /** One configuration of a bucket as it is stored: fits a row with its frame. */
+  configTextBytes: 60 * KIB,
   xmlNodes: 100_000,
   chunkHeaderBytes: 1 * KIB,
   chunkBytesMax: 5 * GIB,
@@ -90,6 +96,12 @@ export const LIMITS = {
   bodyQueueBlocks: 4,
   /** Full blocks of one body that wait for, or are in, its digests. */
   bodyDigestBlocks: 8,
+  /** Bodies with running digests: twice the requests, for those that ended but are still away. */
+  digestBodies: 8192,
+  /** Bodies whose blocks a digest thread takes at once: two rounds of lock-step lanes. */
+  digestBatchBodies: 8,
+  /** Digest threads by default at most; a thread needs scratch, of which there is so much. */
+  digestThreads: 64,
   /** Pieces of one body that arrive although the socket is paused; past this it is cut. */
   bodyStashBytes: 2 * MIB,
   clockSkewMs: 15 * 60_000,
@@ -102,8 +114,17 @@ export const LIMITS = {
   signingKeyCount: 1024,
 
   // time
-  /** A connection without a request in flight is closed after this. Built into uWebSockets. */
-  idleMs: 10_000,
+  /**
+   * Blocks in the middle of a body wait this long for blocks of other bodies to be digested with.
+   * The end of a body never waits, nor does a body that is alone or has half its blocks waiting.
+   */
+  digestGatherMs: 2,
+  /** A connection without a request in flight is closed after this. */
+  keepAliveMs: 75_000,
+  /** The same where uWebSockets holds the connections: it is built in there. */
+  uwsIdleMs: 10_000,
+  /** From the first byte of a request's head to its last. */
+  headMs: 20_000,
   /** A request body with no byte for this long is cut with RequestTimeout. */
   bodyIdleMs: 30_000,
   /**

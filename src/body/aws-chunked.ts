@@ -65,10 +65,12 @@ export class AwsChunkedDecoder implements Decoder {
           break;
         case DATA: {
           const offered = Math.min(this.#chunkLeft, bytes.length - at);
-          const taken = this.#sink.payload(bytes.subarray(at, at + offered));
+          const taken = this.#sink.payload(
+            bytes.subarray(at, at + offered),
+            offered === this.#chunkLeft,
+          );
           at += taken;
-          this.#chunkLeft -= taken;
-          if (this.#chunkLeft === 0) this.#endData();
+          this.skip(taken);
           if (taken < offered) return at;
           break;
         }
@@ -90,6 +92,15 @@ export class AwsChunkedDecoder implements Decoder {
       }
     }
     return at;
+  }
+
+  get run(): number {
+    return this.#state === DATA ? this.#chunkLeft : 0;
+  }
+
+  skip(length: number): void {
+    this.#chunkLeft -= length;
+    if (this.#chunkLeft === 0) this.#endData();
   }
 
   end(): void {

@@ -10,6 +10,7 @@
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Arena, Block } from '../memory/arena.ts';
+import type { Landing } from './body.ts';
 import type { DigestStep } from './digest-sessions.ts';
 
 export interface BlockFillEvents {
@@ -50,8 +51,12 @@ export class BlockFill {
     return !this.#waiting && this.#events.hasRoom();
   }
 
-  /** Copies as much as there is room for; answers how much. */
-  take(bytes: Uint8Array): number {
+  /**
+   * Copies as much as there is room for; answers how much. `last`: when all is taken, `endChunk`
+   * comes next, and a block that is full by then waits for it. So a chunk that ends with a block
+   * is digested with it, and no thread has to hold the hash of a chunk for its signature.
+   */
+  take(bytes: Uint8Array, last: boolean): number {
     let taken = 0;
     while (taken < bytes.length) {
       this.#block ??= this.#begin();
@@ -59,18 +64,34 @@ export class BlockFill {
       const length = Math.min(bytes.length - taken, this.#arena.blockBytes - this.#filled);
       const piece = length === bytes.length ? bytes : bytes.subarray(taken, taken + length);
       this.#block.capacity.set(piece, this.#filled);
-      this.#filled += length;
-      this.#left -= length;
       taken += length;
-      assert(this.#left >= 0, 'decoders pass no more than the declared payload');
-      if (this.#filled === this.#arena.blockBytes || this.#left === 0) this.#handOn(this.#block);
+      this.#count(length);
+      if (!last || taken < bytes.length) this.#handOnFull();
     }
     return taken;
   }
 
-  endChunk(signature: string): void {
-    if (this.#block !== undefined) this.#noteSpan(this.#block);
-    this.#steps.push({ chunkSignature: signature });
+  /** Where `take` would copy the next `length` bytes to, as far as they fit; see `took`. */
+  room(length: number): Landing | undefined {
+    this.#block ??= this.#begin();
+    if (this.#block === undefined) return undefined;
+    const bytes = this.#block.capacity.subarray(this.#filled, this.#filled + length);
+    return { block: this.#block, bytes };
+  }
+
+  /** So many bytes are in the room already; `last` as for `take`. */
+  took(length: number, last: boolean): void {
+    assert(this.#block !== undefined, 'bytes came to a room that there is');
+    this.#count(length);
+    if (!last) this.#handOnFull();
+  }
+
+  endChunk(signature: string | undefined): void {
+    if (signature !== undefined) {
+      if (this.#block !== undefined) this.#noteSpan(this.#block);
+      this.#steps.push({ chunkSignature: signature });
+    }
+    this.#handOnFull();
   }
 
   /** Steps after the last block was handed on. */
@@ -85,6 +106,12 @@ export class BlockFill {
     this.#block?.release();
     this.#block = undefined;
     for (const block of this.#spare.splice(0)) block.release();
+  }
+
+  #count(length: number): void {
+    this.#filled += length;
+    this.#left -= length;
+    assert(this.#left >= 0, 'decoders pass no more than the declared payload');
   }
 
   #begin(): Block | undefined {
@@ -126,7 +153,10 @@ export class BlockFill {
     this.#spanStart = this.#filled;
   }
 
-  #handOn(block: Block): void {
+  #handOnFull(): void {
+    const block = this.#block;
+    if (block === undefined) return;
+    if (this.#filled < this.#arena.blockBytes && this.#left > 0) return;
     this.#noteSpan(block);
     block.setWindow(0, this.#filled);
     this.#block = undefined;

@@ -46,6 +46,14 @@ export interface Payload {
   readonly digests: ReadonlyMap<DigestName, Uint8Array>;
 }
 
+/** A stretch of arena where the next bytes of a body are wanted. */
+export interface Landing {
+  /** Whoever lets the kernel write there retains it meanwhile: the body may end first. */
+  readonly block: Block;
+  /** Never empty, nothing but payload. */
+  readonly bytes: Uint8Array;
+}
+
 /** Push side, held by the front end. */
 export interface BodyFeed {
   /**
@@ -53,6 +61,13 @@ export interface BodyFeed {
    * the body fails meanwhile. After the verdict fell, bytes are swallowed.
    */
   push(bytes: Uint8Array): boolean;
+  /**
+   * Instead of `push`: where to receive the next bytes of the wire, so that nobody copies them.
+   * Undefined: push them. Valid until the next call of `push`, `landed` or `end`.
+   */
+  landing?(): Landing | undefined;
+  /** The first `length` bytes of the last landing are there; as `push`. */
+  landed?(length: number): boolean;
   /** The request is complete on the wire. */
   end(): void;
   /** The client went away or was too slow. Idempotent. */

@@ -18,8 +18,11 @@ export interface Trailer {
 }
 
 export interface FrameSink {
-  /** How many of the bytes were taken. Fewer than offered stops the decoder right there. */
-  payload(bytes: Uint8Array): number;
+  /**
+   * How many of the bytes were taken. Fewer than offered stops the decoder right there. `last`:
+   * a chunk ends with these bytes; once all are taken, its `chunkEnd` follows in the same turn.
+   */
+  payload(bytes: Uint8Array, last: boolean): number;
   /** All payload of a chunk was taken; also for the last, empty one. Signature: 64 hex digits. */
   chunkEnd(signature: string | undefined): void;
   trailer(trailer: Trailer): void;
@@ -31,6 +34,10 @@ export interface Decoder {
    * `bytes.length` only when the sink stopped it: the rest is to be pushed again. Throws S3Error.
    */
   push(bytes: Uint8Array, from?: number): number;
+  /** How many bytes of payload are next on the wire, with nothing in between. */
+  readonly run: number;
+  /** So many bytes of that run got to the sink without passing through here. */
+  skip(length: number): void;
   /** The wire ended; everything was pushed. Throws S3Error when something is missing. */
   end(): void;
 }
@@ -48,9 +55,17 @@ export class IdentityDecoder implements Decoder {
     const offered = bytes.length - from;
     if (offered > this.#left) throw new S3Error('IncompleteBody');
     if (offered === 0) return from;
-    const taken = this.#sink.payload(from === 0 ? bytes : bytes.subarray(from));
+    const taken = this.#sink.payload(from === 0 ? bytes : bytes.subarray(from), false);
     this.#left -= taken;
     return from + taken;
+  }
+
+  get run(): number {
+    return this.#left;
+  }
+
+  skip(length: number): void {
+    this.#left -= length;
   }
 
   end(): void {

@@ -1,6 +1,6 @@
 /**
  * The body: wire pieces in at one end, arena blocks out at the other, the same blocks to the
- * digests, and a verdict at the end. `openBodies` owns the digest pool that all bodies share.
+ * digests, and a verdict at the end. `openBodies` owns the digest threads that all bodies share.
  *
  * Invariant: every block is with exactly one of the fill, the queue, the consumer or the digests'
  * retention, and comes back whatever ends the body, at any point. Memory beside the arena is
@@ -11,13 +11,13 @@ import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { Arena, Block } from '../memory/arena.ts';
-import { StickyPool } from '../threads/sticky-pool.ts';
 import { BlockFill } from './block-fill.ts';
-import type { Bodies, Body, BodyFeed, BodyPlan, Payload, Transport } from './body.ts';
+import type { Bodies, Body, BodyFeed, BodyPlan, Landing, Payload, Transport } from './body.ts';
 import { openDecoder } from './decoder.ts';
 import { Deferred } from './deferred.ts';
-import { DigestSession, type DigestSeat } from './digest-session.ts';
-import type { DigestReply, DigestStep, DigestTask } from './digest-sessions.ts';
+import { DigestQueue } from './digest-queue.ts';
+import { DigestSession } from './digest-session.ts';
+import type { DigestStep } from './digest-sessions.ts';
 import type { Digests } from './digests.ts';
 import type { Decoder, Trailer } from './framing.ts';
 import { InlineBody } from './inline-body.ts';
@@ -31,9 +31,9 @@ export interface BodiesOptions {
 
 export async function openBodies(options: BodiesOptions): Promise<Bodies> {
   const { arena } = options;
-  const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
-  const data = { memory: arena.memory };
-  const pool = await StickyPool.open<DigestTask, DigestReply>('digest', threads, data);
+  const spare = Math.max(1, availableParallelism() - 1);
+  const threads = options.threads ?? Math.min(spare, LIMITS.digestThreads);
+  const queue = await DigestQueue.open(arena.memory, threads);
   return {
     open: (plan, transport) => {
       if (plan.payloadLength <= LIMITS.inlineBytes) {
@@ -41,11 +41,10 @@ export async function openBodies(options: BodiesOptions): Promise<Bodies> {
         return { body: inline, feed: inline };
       }
       const wanted = plan.digests.size > 0 || plan.signer !== undefined;
-      const seat = wanted ? pool.seat() : undefined;
-      const stream = new StreamBody(arena, plan, transport, seat);
+      const stream = new StreamBody(arena, plan, transport, wanted ? queue : undefined);
       return { body: stream, feed: stream };
     },
-    close: () => pool.close(),
+    close: () => queue.close(),
   };
 }
 
@@ -75,7 +74,7 @@ class StreamBody implements Body, BodyFeed {
   #over = false;
   #error: Error | undefined;
 
-  constructor(arena: Arena, plan: BodyPlan, transport: Transport, seat: DigestSeat | undefined) {
+  constructor(arena: Arena, plan: BodyPlan, transport: Transport, queue: DigestQueue | undefined) {
     this.plan = plan;
     this.#transport = transport;
     this.#fill = new BlockFill(arena, plan.payloadLength, {
@@ -84,14 +83,12 @@ class StreamBody implements Body, BodyFeed {
       filled: (block, steps) => this.#filled(block, steps),
     });
     this.#decoder = openDecoder(plan, {
-      payload: (bytes) => this.#fill.take(bytes),
-      chunkEnd: (signature) => {
-        if (signature !== undefined) this.#fill.endChunk(signature);
-      },
+      payload: (bytes, last) => this.#fill.take(bytes, last),
+      chunkEnd: (signature) => this.#fill.endChunk(signature),
       trailer: (trailer) => void (this.#trailer = trailer),
     });
-    if (seat === undefined) return;
-    this.#session = new DigestSession(seat, plan, {
+    if (queue === undefined) return;
+    this.#session = new DigestSession(queue, plan, {
       progress: () => this.#drain(),
       done: (digests) => this.#judge(digests),
       failed: (error) => this.#fail(error),
@@ -116,6 +113,27 @@ class StreamBody implements Body, BodyFeed {
       this.#fail(error as Error);
       return true;
     }
+    return this.#ask();
+  }
+
+  landing(): Landing | undefined {
+    // A run of nothing is a line that only the decoder can read.
+    const { run } = this.#decoder;
+    if (this.#over || this.#stash.length > 0 || run === 0) return undefined;
+    return this.#fill.room(run);
+  }
+
+  landed(length: number): boolean {
+    if (this.#over) return true;
+    // In this order: the end of a chunk is noted after its last byte.
+    const endsChunk = this.plan.framing === 'aws-chunked' && length === this.#decoder.run;
+    this.#fill.took(length, endsChunk);
+    this.#decoder.skip(length);
+    return this.#ask();
+  }
+
+  /** Whether more of the wire is wanted now; if not, the transport is told when it is. */
+  #ask(): boolean {
     this.#paused = this.#stash.length > 0 || !this.#fill.ready;
     return !this.#paused;
   }

@@ -1,6 +1,6 @@
 /**
  * One request from head to last byte: feeds the body, holds or sends the answer, and cleans up
- * when either side goes away at any point. Owns the response handle; nothing touches it after
+ * when either side goes away at any point. Owns the wire for that time; nothing touches it after
  * the end. Its exchange hears exactly one `finished`, and `cancel` when the client left.
  *
  * An answer that is ready before the request's body ended is held while little of the body is
@@ -10,12 +10,11 @@
 import type { Log } from '../base/log.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
-import type { Transport } from '../body/body.ts';
+import type { Landing, Transport } from '../body/body.ts';
 import { renderError, toS3Error } from '../s3/errors.ts';
-import type { Exchange, RequestHead, S3Response } from '../s3/request.ts';
+import { type Exchange, isBlockBody, type RequestHead, type S3Response } from '../s3/request.ts';
 import type { ReceivedHead } from './request-head.ts';
-import { isBlockBody, ResponseWriter, UnsentError } from './response-writer.ts';
-import type { HttpResponse } from './uws.ts';
+import { type Receiver, UnsentError, type Wire, type Writer } from './wire.ts';
 
 /** The bounds a server may be given others for, in tests. */
 export type FrontLimits = Readonly<
@@ -28,7 +27,9 @@ export type FrontLimits = Readonly<
     | 'drainBytes'
     | 'contendedMs'
     | 'contendedBytes'
-    | 'requestCount',
+    | 'requestCount'
+    | 'keepAliveMs'
+    | 'headMs',
     number
   >
 >;
@@ -49,14 +50,18 @@ export interface LiveRequestOptions {
 type Phase = 'running' | 'held' | 'unended' | 'answering' | 'over';
 
 const GONE = new Error('the client closed the connection');
+const BROKEN = 'The chunked transfer coding of the body is malformed';
+const NOTHING = new Uint8Array(0);
 const TIMEOUT = 'the client sent nothing of its body for too long';
 
-export class LiveRequest implements Transport {
-  readonly #res: HttpResponse;
+export class LiveRequest implements Transport, Receiver {
+  readonly #wire: Wire;
   readonly #options: LiveRequestOptions;
   readonly #head: RequestHead;
   readonly #bodyLength: number | undefined;
-  readonly #writer: ResponseWriter;
+  readonly #writer: Writer;
+  /** The client waits for our word before it sends its body. */
+  #expectsContinue: boolean;
   #exchange: Exchange | undefined;
   #response: S3Response | undefined;
   #phase: Phase = 'running';
@@ -74,37 +79,40 @@ export class LiveRequest implements Transport {
   #activeMs: number;
   #phaseMs: number;
 
-  constructor(res: HttpResponse, received: ReceivedHead, options: LiveRequestOptions) {
-    this.#res = res;
+  constructor(wire: Wire, received: ReceivedHead, options: LiveRequestOptions) {
+    this.#wire = wire;
     this.#options = options;
     this.#head = received.head;
     this.#bodyLength = received.bodyLength;
-    this.#writer = new ResponseWriter(res, received.head.method);
+    this.#expectsContinue = received.expectsContinue;
+    this.#writer = wire.writer;
     this.#activeMs = options.elapsedMs();
     this.#phaseMs = this.#activeMs;
     this.#paceMs = this.#activeMs;
   }
 
-  /** `begin` runs inside: everything of uWebSockets must be registered before it returns. */
+  /** `begin` runs inside, before a byte of the body is taken. */
   start(begin: (transport: Transport) => Exchange): void {
-    this.#res.onAborted(() => this.#onAborted());
     const exchange = begin(this);
     this.#exchange = exchange;
-    if (this.#bodyLength === 0) {
-      // No data handler: with one, a response sent at once would leave the connection without
-      // uWebSockets' idle timeout, which the handler's last call takes away.
-      this.#bodyEnded = true;
-      exchange.feed?.end();
-    } else {
-      this.#res.onData((piece, last) => this.#onData(piece, last));
-    }
+    this.#bodyEnded = this.#bodyLength === 0;
+    this.#wire.attach(this, !this.#bodyEnded);
+    if (this.#bodyEnded) exchange.feed?.end();
+    else if (this.#expectsContinue) setImmediate(() => this.#proceed());
     exchange.response
       .then((response) => this.#onResponse(response))
       .catch((error: unknown) => this.#cut(error));
   }
 
+  /** Not at once: a request that is refused by its head alone is answered without its body. */
+  #proceed(): void {
+    if (this.#phase !== 'running' || !this.#expectsContinue) return;
+    this.#expectsContinue = false;
+    this.#wire.proceed();
+  }
+
   resume(): void {
-    // Once the body is here, resuming would start uWebSockets' 10 s cut under the operation.
+    // Once the body is here, resuming would start the library's own cut under the operation.
     if (!this.#paused || this.#phase !== 'running' || this.#bodyEnded) return;
     this.#activeMs = this.#options.elapsedMs();
     this.#startPace();
@@ -121,7 +129,7 @@ export class LiveRequest implements Transport {
     this.#cut(reason);
   }
 
-  /** Called about every second. `rearm`: restart uWebSockets' own 10 s cuts, ours are the law. */
+  /** Called about every second. `rearm`: restart the library's own cuts, ours are the law. */
   sweep(nowMs: number, rearm: boolean): void {
     const { limits } = this.#options;
     const idleMs = nowMs - this.#activeMs;
@@ -130,15 +138,15 @@ export class LiveRequest implements Transport {
       case 'running':
         if (this.#bodyEnded || this.#paused) return;
         if (idleMs >= limits.bodyIdleMs) this.#onStalled();
-        else if (rearm) this.#res.resume();
+        else if (rearm) this.#wire.rearm();
         return;
       case 'held':
         if (idleMs >= limits.refusedIdleMs || phaseMs >= limits.refusedMs) this.#sendUnended();
-        else if (rearm) this.#res.resume();
+        else if (rearm) this.#wire.rearm();
         return;
       case 'unended':
-        if (idleMs >= limits.refusedIdleMs || phaseMs >= limits.refusedMs) this.#res.close();
-        else if (rearm) this.#res.resume();
+        if (idleMs >= limits.refusedIdleMs || phaseMs >= limits.refusedMs) this.#wire.close();
+        else if (rearm) this.#wire.rearm();
         return;
       case 'answering':
         if (this.#writer.progress !== this.#progress || !this.#writer.waiting) {
@@ -179,22 +187,12 @@ export class LiveRequest implements Transport {
     this.#activeMs = this.#phaseMs;
   }
 
-  #onData(piece: ArrayBuffer, last: boolean): void {
-    this.#received += piece.byteLength;
-    this.#activeMs = this.#options.elapsedMs();
-    this.#paceBytes += piece.byteLength;
-    if (this.#paceBytes >= this.#options.limits.contendedBytes) this.#startPace();
-    if (last) this.#bodyEnded = true;
+  data(piece: Uint8Array, last: boolean): void {
+    this.#count(piece.length, last);
     if (this.#phase === 'running') {
       const feed = this.#exchange?.feed;
       if (feed === undefined) return;
-      if (piece.byteLength > 0 && !this.#stalled) {
-        this.#paused = true;
-        // It may call `resume` before it returns.
-        const more = feed.push(new Uint8Array(piece));
-        this.#paused &&= !more && !last;
-        if (this.#paused) this.#res.pause();
-      }
+      if (piece.length > 0 && !this.#stalled) this.#feed(last, () => feed.push(piece));
       if (last) feed.end();
     } else if (this.#phase === 'held') {
       if (last) this.#answer();
@@ -202,6 +200,48 @@ export class LiveRequest implements Transport {
     } else if (this.#phase === 'unended') {
       if (last || this.#received > this.#options.limits.refusedBytes) this.#closeSoon();
     }
+  }
+
+  landing(): Landing | undefined {
+    if (this.#phase !== 'running' || this.#paused || this.#stalled) return undefined;
+    return this.#exchange?.feed?.landing?.();
+  }
+
+  landed(length: number, last: boolean): void {
+    this.#count(length, last);
+    const feed = this.#exchange?.feed;
+    if (this.#phase === 'running' && !this.#stalled) {
+      this.#feed(last, () => feed?.landed?.(length) ?? true);
+      if (last) feed?.end();
+    } else if (last) {
+      // The answer came since: these bytes are dropped, but their end is the request's.
+      this.data(NOTHING, true);
+    }
+  }
+
+  broken(): void {
+    if (this.#phase === 'over' || this.#stalled) return;
+    this.#stalled = true;
+    this.#exchange?.feed?.abort(new S3Error('InvalidRequest', { message: BROKEN }));
+    if (this.#phase === 'held') this.#sendUnended();
+  }
+
+  #count(length: number, last: boolean): void {
+    // It did not wait after all.
+    this.#expectsContinue = false;
+    this.#received += length;
+    this.#activeMs = this.#options.elapsedMs();
+    this.#paceBytes += length;
+    if (this.#paceBytes >= this.#options.limits.contendedBytes) this.#startPace();
+    if (last) this.#bodyEnded = true;
+  }
+
+  /** `give` answers whether more may come; it may call `resume` before it returns. */
+  #feed(last: boolean, give: () => boolean): void {
+    this.#paused = true;
+    const more = give();
+    this.#paused &&= !more && !last;
+    if (this.#paused) this.#wire.pause();
   }
 
   /** The answer is RequestTimeout, made by whoever reads the body; without one, it just ends. */
@@ -224,14 +264,15 @@ export class LiveRequest implements Transport {
     this.#unpause();
     this.#heldBytesMax = this.#received + this.#options.limits.drainBytes;
     const tooLong = this.#bodyLength !== undefined && this.#bodyLength > this.#heldBytesMax;
-    if (this.#stalled || response.close === true || tooLong) this.#sendUnended();
+    const unasked = this.#expectsContinue;
+    if (this.#stalled || response.close === true || tooLong || unasked) this.#sendUnended();
     else this.#enter('held');
   }
 
   #unpause(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#res.resume();
+    this.#wire.resume();
   }
 
   #sendUnended(): void {
@@ -245,10 +286,10 @@ export class LiveRequest implements Transport {
     this.#writer.sendUnended(response);
   }
 
-  /** Not at once: inside uWebSockets' read, the answer just written is not yet on its way. */
+  /** Not at once: inside the library's read, the answer just written is not yet on its way. */
   #closeSoon(): void {
     setImmediate(() => {
-      if (this.#phase === 'unended') this.#res.close();
+      if (this.#phase === 'unended') this.#wire.close();
     });
   }
 
@@ -277,7 +318,7 @@ export class LiveRequest implements Transport {
     }
   }
 
-  #onAborted(): void {
+  aborted(): void {
     if (this.#phase === 'over') return;
     const answered = this.#phase === 'unended';
     this.#writer.abort();
@@ -297,8 +338,8 @@ export class LiveRequest implements Transport {
     );
     // It fell ill after its last byte: the connection is well, and may serve others already.
     if (this.#writer.ended) this.#finish(false);
-    // Runs the abort handler.
-    else this.#res.close();
+    // Calls `aborted`.
+    else this.#wire.close();
   }
 
   #finish(aborted: boolean): void {
@@ -306,6 +347,7 @@ export class LiveRequest implements Transport {
     this.#phase = 'over';
     this.#exchange?.finished({ bytesSent: this.#writer.bytesSent, aborted });
     this.#options.onOver();
+    this.#wire.over();
   }
 }
 
@@ -327,4 +369,16 @@ function dispose(response: S3Response): void {
   iterator.return?.().catch(() => undefined);
 }
 
-export const FRONT_LIMITS: FrontLimits = LIMITS;
+export const FRONT_LIMITS: FrontLimits = {
+  bodyIdleMs: LIMITS.bodyIdleMs,
+  responseIdleMs: LIMITS.responseIdleMs,
+  refusedMs: LIMITS.refusedMs,
+  refusedIdleMs: LIMITS.refusedIdleMs,
+  refusedBytes: LIMITS.refusedBytes,
+  drainBytes: LIMITS.drainBytes,
+  contendedMs: LIMITS.contendedMs,
+  contendedBytes: LIMITS.contendedBytes,
+  requestCount: LIMITS.requestCount,
+  keepAliveMs: LIMITS.keepAliveMs,
+  headMs: LIMITS.headMs,
+};

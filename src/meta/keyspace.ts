@@ -4,6 +4,7 @@
  *
  * Partitions and their tables:
  *   buckets          b volume 00 name → BucketRecord · x bucket id → RetiredRecord
+ *                    c bucket id, name → ConfigRecord
  *   o/<bucket id>/<n>  o key → ObjectRecord (latest; dense, so listings read nothing else)
  *                    u grouped key, upload id → UploadRecord · r due time, id → ReclaimRecord
  *                    v grouped key, inverted time, version id: reserved for older versions
@@ -22,6 +23,7 @@ const tag = (letter: string): Uint8Array => utf8(letter);
 
 const TAG_BUCKET = tag('b');
 const TAG_RETIRED = tag('x');
+const TAG_CONFIG = tag('c');
 const TAG_OBJECT = tag('o');
 const TAG_UPLOAD = tag('u');
 const TAG_RECLAIM = tag('r');
@@ -115,6 +117,21 @@ export const RETIRED_PREFIX: Uint8Array = TAG_RETIRED;
 export function retiredKey(bucketId: string): Uint8Array {
   assert(isId(bucketId), 'bucket id');
   return concatBytes(TAG_RETIRED, utf8(bucketId));
+}
+
+/** Prefix of all configurations of all buckets. */
+export const CONFIG_PREFIX: Uint8Array = TAG_CONFIG;
+
+/** One configuration of a bucket; with an empty name, the prefix of all of them. */
+export function configKey(bucketId: string, name: string): Uint8Array {
+  assert(isId(bucketId), 'bucket id');
+  return concatBytes(TAG_CONFIG, utf8(bucketId), utf8(name));
+}
+
+export function decodeConfigKey(rowKey: Uint8Array): { bucketId: string; name: string } {
+  assert(rowKey[0] === TAG_CONFIG[0], 'row key of a configuration');
+  const text = utf8Decode(rowKey.subarray(1));
+  return { bucketId: text.slice(0, 32), name: text.slice(32) };
 }
 
 // table `o`: latest objects

@@ -10,6 +10,7 @@ import { LIMITS } from '../base/limits.ts';
 import type {
   BlobPage,
   BucketRecord,
+  ConfigRecord,
   Hold,
   PartRecord,
   ReclaimRecord,
@@ -105,6 +106,14 @@ export function encodeRetired(record: RetiredRecord): Uint8Array {
 
 export function decodeRetired(row: Uint8Array): RetiredRecord {
   return open('retired', row).json as unknown as RetiredRecord;
+}
+
+export function encodeConfig(record: ConfigRecord): Uint8Array {
+  return encode('config', record);
+}
+
+export function decodeConfig(row: Uint8Array): ConfigRecord {
+  return open('config', row).json as unknown as ConfigRecord;
 }
 
 export function encodeUpload(record: UploadRecord): Uint8Array {

@@ -160,6 +160,11 @@ export interface BucketRecord {
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
+/** One configuration of a bucket (policy, CORS rules …), as its room writes it. */
+export interface ConfigRecord {
+  readonly text: string;
+}
+
 /** A deleted bucket whose index partitions still hold reclaim rows. */
 export interface RetiredRecord {
   readonly id: string;

@@ -26,6 +26,7 @@ export const ROW_KINDS = {
   page: 7,
   sharing: 8,
   state: 9,
+  config: 10,
 } as const;
 export type RowKind = keyof typeof ROW_KINDS;
 

@@ -14,6 +14,9 @@ import {
   bucketKey,
   BUCKET_PREFIX,
   BUCKETS,
+  CONFIG_PREFIX,
+  configKey,
+  decodeConfigKey,
   indexPartition,
   indexPartitionOf,
   objectKey,
@@ -23,8 +26,10 @@ import {
 import type { Partition, Rev, Row } from '../meta/meta-store.ts';
 import {
   decodeBucket,
+  decodeConfig,
   decodeState,
   encodeBucket,
+  encodeConfig,
   encodeRetired,
   encodeState,
 } from '../meta/record-codec.ts';
@@ -39,6 +44,8 @@ const SCAN_ROWS = 500;
 
 export interface OpenBucket {
   readonly view: Bucket;
+  /** The same map as the view's. */
+  readonly configs: Map<string, string>;
   readonly partitions: readonly Partition[];
   /** Set while a delete decides: mutations that meet a closed partition wait for it. */
   deletion: Promise<void> | undefined;
@@ -80,6 +87,7 @@ export class Buckets {
       }
       if (!page.more) break;
     }
+    this.#loadConfigs();
     for (const name of interrupted) {
       const fields = { bucket: name };
       try {
@@ -90,6 +98,51 @@ export class Buckets {
         this.#context.log.info(fields, 'undid a bucket deletion that was interrupted');
       }
     }
+  }
+
+  #loadConfigs(): void {
+    const byId = new Map([...this.#open.values()].map((bucket) => [bucket.view.id, bucket]));
+    let after: Uint8Array | undefined;
+    for (let more = true; more;) {
+      const scan = { prefix: CONFIG_PREFIX, after, limit: SCAN_ROWS };
+      const page = this.#context.meta.scan(BUCKETS, scan);
+      for (const row of page.rows) {
+        const { bucketId, name } = decodeConfigKey(row.key);
+        byId.get(bucketId)?.configs.set(name, decodeConfig(row.value).text);
+        after = row.key;
+      }
+      more = page.more;
+    }
+  }
+
+  /** See `ObjectStore.configureBucket`. */
+  async configure(
+    name: string,
+    config: string,
+    change: (text: string | undefined) => string | undefined,
+  ): Promise<void> {
+    await this.#context.turns.take(turnOf(name), async () => {
+      const { view, configs } = this.find(name);
+      const text = change(configs.get(config));
+      if (text === configs.get(config)) return;
+      if (text !== undefined && Buffer.byteLength(text) > LIMITS.configTextBytes) {
+        throw new S3Error('EntityTooLarge');
+      }
+      const row = this.#rowOf(name);
+      const key = configKey(view.id, config);
+      const result = await this.#context.meta.commit({
+        partition: BUCKETS,
+        checks: [{ key: row.key, rev: row.rev }],
+        writes: [
+          text === undefined
+            ? { kind: 'delete', key }
+            : { kind: 'put', key, value: encodeConfig({ text }) },
+        ],
+      });
+      assert(result === 'committed', 'turns keep others off the bucket row');
+      if (text === undefined) configs.delete(config);
+      else configs.set(config, text);
+    });
   }
 
   /** Throws NoSuchBucket. */
@@ -224,7 +277,7 @@ export class Buckets {
   }
 
   /** Removes the bucket row. What is left (uploads, reclaim rows) is worked off later. */
-  async #retire({ view }: OpenBucket): Promise<void> {
+  async #retire({ view, configs }: OpenBucket): Promise<void> {
     const { clock, meta } = this.#context;
     const row = this.#rowOf(view.name);
     const retired = { id: view.id, volume: view.volume, name: view.name, deletedMs: clock.now() };
@@ -233,6 +286,9 @@ export class Buckets {
       checks: [{ key: row.key, rev: row.rev }],
       writes: [
         { kind: 'delete', key: row.key },
+        ...[...configs.keys()].map((config) => {
+          return { kind: 'delete', key: configKey(view.id, config) } as const;
+        }),
         { kind: 'put', key: retiredKey(view.id), value: encodeRetired(retired) },
       ],
     });
@@ -276,8 +332,10 @@ export class Buckets {
   #remember(record: BucketRecord): OpenBucket {
     const { id, volume, name, ownerId, createdMs, location } = record;
     const replication = record.replication as Replication | undefined;
+    const configs = new Map<string, string>();
     const bucket: OpenBucket = {
-      view: { id, volume, name, ownerId, createdMs, location, replication },
+      view: { id, volume, name, ownerId, createdMs, location, replication, configs },
+      configs,
       partitions: this.#partitionsOf(id),
       deletion: undefined,
       states: new Map(),

@@ -31,6 +31,11 @@ export interface Bucket {
   /** LocationConstraint it was made with; empty for us-east-1. */
   readonly location: string;
   readonly replication: Replication | undefined;
+  /**
+   * Configurations by sub-resource (`policy`, `cors` …): text that only the room which wrote it
+   * understands. Live: a change is seen at once.
+   */
+  readonly configs: ReadonlyMap<string, string>;
 }
 
 /** System headers are kept under their lower-case names (`content-type`, `expires` …). */
@@ -230,6 +235,15 @@ export interface ObjectStore {
   /** Throws NoSuchBucket (with BucketName). A hot, synchronous answer. */
   bucket(name: string): Bucket;
   deleteBucket(name: string): Promise<void>;
+  /**
+   * Replaces one configuration; `change` sees the present text and answers the new one, or
+   * undefined to remove it. Changes of one bucket run one after the other; a throw changes nothing.
+   */
+  configureBucket(
+    name: string,
+    config: string,
+    change: (text: string | undefined) => string | undefined,
+  ): Promise<void>;
   /** In name order; `after` is exclusive. */
   listBuckets(options: { ownerId: string; prefix: string; after: string; limit: number }): {
     buckets: readonly Bucket[];

@@ -59,6 +59,7 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     createBucket: (create) => buckets.create(create),
     bucket: (name) => buckets.find(name).view,
     deleteBucket: (name) => buckets.delete(name),
+    configureBucket: (name, config, change) => buckets.configure(name, config, change),
     listBuckets: (list) => buckets.list(list),
 
     put: (put, body) => objects.put(put, body),

@@ -52,6 +52,10 @@ export interface S3Response {
   readonly close?: boolean;
 }
 
+export function isBlockBody(body: S3Response['body']): body is BlockBody {
+  return typeof body === 'object' && !(body instanceof Uint8Array);
+}
+
 /** One request being served. Returned synchronously from the head alone. */
 export interface Exchange {
   /** Where body bytes go; undefined: the request's body is not wanted (drain it or close). */

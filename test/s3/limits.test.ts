@@ -42,21 +42,12 @@ describe('the count of headers', () => {
   it('is served up to its bound and refused above', async () => {
     const most = LIMITS.headerCount - SIGNED_HEADERS;
     expect((await answer(await listBuckets(many(most))))?.status).toBe(200);
-    for (const count of [most + 1, 97 - SIGNED_HEADERS]) {
+    for (const count of [most + 1, 2 * most]) {
       const response = await answer(await listBuckets(many(count)));
       expect(response?.status).toBe(400);
       expect(codeOf(response as RawResponse)).toBe('RequestHeaderSectionTooLarge');
     }
   });
-
-  it(
-    'past what uWebSockets can hold, the connection ends in time',
-    { timeout: 20_000 },
-    async () => {
-      expect(await answer(await listBuckets(many(150)))).toBeUndefined();
-      expect((await answer(await listBuckets()))?.status).toBe(200);
-    },
-  );
 });
 
 describe('the bytes of a head', () => {
@@ -82,25 +73,9 @@ describe('the bytes of a head', () => {
     await connection.closed;
   });
 
-  it('a head that is cut anywhere and stays away is forgotten', { timeout: 20_000 }, async () => {
-    const head = await listBuckets();
-    const cuts = Array.from({ length: 20 }, (_, index) => Math.floor((head.length * index) / 20));
-    const connections = await Promise.all(
-      cuts.map(async (cut) => {
-        const connection = await RawConnection.open(sluice.port);
-        if (cut > 0) await connection.write(head.slice(0, cut));
-        return connection;
-      }),
-    );
-    await Promise.all(connections.map(({ closed }) => closed));
-  });
-
-  // Not the request line: uWebSockets wants that in one piece, and answers 505 if it is not.
-  it('a head that comes byte by byte after its first line is understood', async () => {
+  it('a head that comes byte by byte is understood', async () => {
     const connection = await RawConnection.open(sluice.port);
-    const head = await listBuckets();
-    const line = head.indexOf('\r\n') + 2;
-    expect(await connection.trickle([head.slice(0, line), ...head.slice(line)], 0)).toBe(true);
+    expect(await connection.trickle(await listBuckets(), 0)).toBe(true);
     expect((await connection.response()).status).toBe(200);
     connection.destroy();
   });

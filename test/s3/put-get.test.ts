@@ -84,6 +84,22 @@ describe('headers', () => {
     expect(headerOf(found, 'x-amz-meta-case')).toBe('Aa,b');
   });
 
+  it('keep metadata under every name that HTTP allows', async () => {
+    const path = `/${Bucket}/named`;
+    const headers = {
+      'x-amz-meta-foo_bar': '1',
+      'x-amz-meta-a.b~c': '2',
+      "x-amz-meta-!#$%&'*+^`|": '3',
+      'x-amz-meta-ends': 'é inside ü',
+    };
+    expect((await ask(sluice, { method: 'PUT', path, body: 'x', headers })).status).toBe(200);
+    const found = await ask(sluice, { path });
+    for (const [name, value] of Object.entries(headers)) {
+      const bytes = Buffer.from(headerOf(found, name) ?? 'none', 'latin1');
+      expect(bytes.toString()).toBe(value);
+    }
+  });
+
   it('keep UTF-8, inner white space and empty values of metadata', async () => {
     const path = `/${Bucket}/utf8`;
     const values = { utf8: 'grün 語 x', spaces: 'a  b\tc', empty: '' };

@@ -5,7 +5,7 @@
 import { expect } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import type { FrontLimits } from '../../src/http/live-request.ts';
-import { type HttpServer, startServer } from '../../src/http/uws-server.ts';
+import { type HttpKind, type HttpServer, startServer } from '../../src/http/server.ts';
 import { Arena, type Block, type Purpose } from '../../src/memory/arena.ts';
 import type { S3Response } from '../../src/s3/request.ts';
 import { RawConnection } from './raw-client.ts';
@@ -35,7 +35,10 @@ export class FrontEnd {
     this.server = server;
   }
 
-  static async start(limits: Partial<FrontLimits> = {}): Promise<FrontEnd> {
+  static async start(
+    limits: Partial<FrontLimits> = {},
+    kind: HttpKind = 'node',
+  ): Promise<FrontEnd> {
     const gateway = new ScriptedGateway(() => {});
     const server = await startServer({
       gateway,
@@ -43,6 +46,7 @@ export class FrontEnd {
       host: '127.0.0.1',
       port: 0,
       log: silentLog,
+      kind,
       limits,
     });
     return new FrontEnd(gateway, server);

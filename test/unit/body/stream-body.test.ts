@@ -103,8 +103,14 @@ describe.each(Object.entries(MODES))('a body of %s', (_, mode) => {
   it.each(SIZES)('of %i bytes comes through whole', async (size) => {
     const payload = patterned(size);
     const { wire, plan } = mode(payload);
-    for (const sizes of [[70_001, 13, 999], [512 * 1024]]) {
+    for (const [lands, ...sizes] of [
+      [false, 70_001, 13, 999],
+      [false, 512 * 1024],
+      [true, 70_001, 13, 999],
+      [true, 300_000],
+    ] as const) {
       const socket = connect(plan);
+      socket.lands = lands;
       const [got, settled] = await Promise.all([
         collect(socket.body),
         socket.body.settled,
@@ -112,6 +118,7 @@ describe.each(Object.entries(MODES))('a body of %s', (_, mode) => {
       ]);
       expect(got.equals(payload)).toBe(true);
       expect(settled.size).toBe(size);
+      if (lands && size > 2 * LIMITS.inlineBytes) expect(socket.landed).toBeGreaterThan(size / 8);
       for (const [name, value] of digestOnce(plan.digests, payload)) {
         expect(hex(settled.digests.get(name) ?? new Uint8Array(0)), name).toBe(hex(value));
       }

@@ -182,6 +182,7 @@ describe('other rows', () => {
     ['bucket', bucket, codec.encodeBucket(bucket), codec.decodeBucket],
     ['upload', upload, codec.encodeUpload(upload), codec.decodeUpload],
     ['reclaim', reclaim, codec.encodeReclaim(reclaim), codec.decodeReclaim],
+    ['config', { text: '{}' }, codec.encodeConfig({ text: '{}' }), codec.decodeConfig],
     ['retired', retired, codec.encodeRetired(retired), codec.decodeRetired],
     [
       'sharing',

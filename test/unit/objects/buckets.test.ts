@@ -45,6 +45,33 @@ describe('buckets', () => {
     expect(room.store.listBuckets({ ...page, limit: 3 }).truncated).toBe(true);
   });
 
+  it('keep their configurations, changed one after the other, until they are deleted', async () => {
+    await room.createBucket('a');
+    await room.createBucket('b');
+    const { store } = room;
+    const add = (letter: string): Promise<void> =>
+      store.configureBucket('a', 'cors', (text = '') => text + letter);
+    await Promise.all([add('x'), add('y'), store.configureBucket('a', 'policy', () => 'p')]);
+    const fails = store.configureBucket('a', 'cors', () => {
+      throw new Error('no');
+    });
+    await expect(fails).rejects.toThrow('no');
+    const tooLong = (): Promise<void> =>
+      store.configureBucket('a', 'cors', () => 'é'.repeat(40_000));
+    expect(await failureCode(tooLong)).toBe('EntityTooLarge');
+    await store.configureBucket('a', 'policy', () => undefined);
+    const missing = (): Promise<void> => store.configureBucket('c', 'cors', () => 'x');
+    expect(await failureCode(missing)).toBe('NoSuchBucket');
+    await room.reopen();
+    expect([...room.store.bucket('a').configs]).toEqual([['cors', 'xy']]);
+    expect(room.store.bucket('b').configs.size).toBe(0);
+    await room.store.deleteBucket('a');
+    await room.createBucket('a');
+    expect(room.store.bucket('a').configs.size).toBe(0);
+    await room.reopen();
+    expect(room.store.bucket('a').configs.size).toBe(0);
+  });
+
   it('are deleted only when empty, and go on as before otherwise', async () => {
     await room.createBucket();
     await room.put('k', 'abc');

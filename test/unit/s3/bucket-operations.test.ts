@@ -18,6 +18,7 @@ const bucket = (name: string, location = ''): Bucket => ({
   ownerId: 'owner-id',
   createdMs: Date.UTC(2026, 10, 23, 4, 20, 1, 250),
   location,
+  configs: new Map(),
   replication: undefined,
 });
 

@@ -1,6 +1,6 @@
 /**
- * The HTTP front end: listens, makes every request a `LiveRequest`, sweeps over those that are
- * slow, and stops gracefully. No request has a timer of its own.
+ * The HTTP front end: makes every request that a listener hands over a `LiveRequest`, sweeps over
+ * those that are slow, and stops gracefully. No request has a timer of its own.
  */
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
@@ -9,9 +9,14 @@ import type { Transport } from '../body/body.ts';
 import type { Arena } from '../memory/arena.ts';
 import type { Exchange, Gateway } from '../s3/request.ts';
 import { FRONT_LIMITS, type FrontLimits, LiveRequest } from './live-request.ts';
+import { listen } from './node-listener.ts';
 import { refusal } from './refusal.ts';
-import { type ReceivedHead, receiveHead } from './request-head.ts';
-import { type HttpRequest, type HttpResponse, type us_listen_socket, uws } from './uws.ts';
+import type { ReceivedHead } from './request-head.ts';
+import type { Listener, Serve, Wire } from './wire.ts';
+
+/** `node`: our own HTTP over Node's sockets. `uwebsockets`: the native library. */
+export const HTTP_KINDS = ['node', 'uwebsockets'] as const;
+export type HttpKind = (typeof HTTP_KINDS)[number];
 
 export interface ServerOptions {
   readonly gateway: Gateway;
@@ -22,6 +27,7 @@ export interface ServerOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly log: Log;
+  readonly kind?: HttpKind;
   /** Other bounds than `LIMITS`, for tests. */
   readonly limits?: Partial<FrontLimits>;
 }
@@ -45,16 +51,13 @@ const DRAIN_POLL_MS = 10;
 const RELIEF_MIN = 8;
 const RELIEF_SHARE = 2;
 
-class UwsServer implements HttpServer {
+class Server implements HttpServer {
   readonly host: string;
-  #port = -1;
   readonly #options: ServerOptions;
   readonly #limits: FrontLimits;
-  readonly #app = uws.App();
   readonly #live = new Set<LiveRequest>();
   readonly #sweepMs: number;
-  #socket: us_listen_socket | undefined;
-  #connections = 0;
+  #listener: Listener | undefined;
   #elapsedMs = 0;
   #rearmedMs = 0;
   #sweeper: NodeJS.Timeout | undefined;
@@ -64,48 +67,38 @@ class UwsServer implements HttpServer {
     this.host = options.host;
     this.#options = options;
     this.#limits = { ...FRONT_LIMITS, ...options.limits };
-    const { bodyIdleMs, responseIdleMs, refusedMs, refusedIdleMs, contendedMs } = this.#limits;
-    this.#sweepMs = Math.min(
-      SWEEP_MS,
-      ...[bodyIdleMs, responseIdleMs, refusedMs, refusedIdleMs, contendedMs].map((ms) => ms / 4),
-    );
-    this.#app.filter((_, change) => {
-      this.#connections += Number(change);
-    });
-    this.#app.any('/*', (res, req) => this.#serve(res, req));
+    const times = Object.entries(this.#limits).filter(([name]) => name.endsWith('Ms'));
+    this.#sweepMs = Math.min(SWEEP_MS, ...times.map(([, ms]) => ms / 4));
   }
 
   get port(): number {
-    return this.#port;
+    return this.#listener?.port ?? -1;
   }
 
-  /** Exclusive: a second server on the same port must fail, not share it. */
+  /** Rejects when the port cannot be had. */
   async listen(): Promise<void> {
     const { host, port } = this.#options;
-    const flags = uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
-    // The addon takes host, port and flags together; only its types do not say so.
-    const listen = this.#app.listen.bind(this.#app) as unknown as (
-      host: string,
-      port: number,
-      flags: number,
-      onListening: (socket: us_listen_socket | false) => void,
-    ) => void;
-    this.#socket = await new Promise<us_listen_socket>((resolve, reject) => {
-      listen(host, port, flags, (socket) => {
-        if (socket !== false) resolve(socket);
-        else
-          reject(new Error(`cannot listen on ${host}:${port}: taken, or no address of this host`));
-      });
-    });
-    this.#port = uws.us_socket_local_port(
-      this.#socket as Parameters<typeof uws.us_socket_local_port>[0],
-    );
+    const serve: Serve = (wire, received) => this.#serve(wire, received);
+    try {
+      this.#listener = await this.#open(serve, host, port);
+    } catch (error) {
+      const reason = (error as Error).message;
+      throw new Error(`cannot listen on ${host}:${port}: ${reason}`, { cause: error });
+    }
     this.#sweeper = setInterval(() => this.#sweep(), this.#sweepMs);
     this.#sweeper.unref();
   }
 
+  /** The native addon is loaded only where it is wanted: it is not there for every system. */
+  async #open(serve: Serve, host: string, port: number): Promise<Listener> {
+    if (this.#options.kind === 'uwebsockets') {
+      return (await import('./uws-listener.ts')).listen(serve, host, port);
+    }
+    return listen(serve, host, port);
+  }
+
   connections(): number {
-    return this.#connections;
+    return this.#listener?.connections() ?? 0;
   }
 
   requests(): number {
@@ -117,9 +110,8 @@ class UwsServer implements HttpServer {
     return this.#closing;
   }
 
-  #serve(res: HttpResponse, req: HttpRequest): void {
-    const received = receiveHead(res, req);
-    const live = new LiveRequest(res, received, {
+  #serve(wire: Wire, received: ReceivedHead): void {
+    const live = new LiveRequest(wire, received, {
       limits: this.#limits,
       log: this.#options.log,
       elapsedMs: () => this.#elapsedMs,
@@ -152,6 +144,7 @@ class UwsServer implements HttpServer {
     const rearm = this.#elapsedMs - this.#rearmedMs >= REARM_MS;
     if (rearm) this.#rearmedMs = this.#elapsedMs;
     for (const live of this.#live) live.sweep(this.#elapsedMs, rearm);
+    this.#listener?.sweep(this.#elapsedMs, this.#limits);
     this.#relieve();
   }
 
@@ -177,7 +170,7 @@ class UwsServer implements HttpServer {
   }
 
   async #drain(drainMs: number): Promise<void> {
-    if (this.#socket !== undefined) uws.us_listen_socket_close(this.#socket);
+    this.#listener?.stop();
     const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     for (let waitedMs = 0; this.#live.size > 0 && waitedMs < drainMs; waitedMs += DRAIN_POLL_MS) {
       await pause();
@@ -185,7 +178,7 @@ class UwsServer implements HttpServer {
     const reason = new Error('the server stops');
     for (const live of this.#live) live.stop(reason);
     clearInterval(this.#sweeper);
-    this.#app.close();
+    this.#listener?.close();
     // What was cut gives its blocks back in the turns that follow.
     await pause();
   }
@@ -193,7 +186,7 @@ class UwsServer implements HttpServer {
 
 /** Rejects when the port cannot be had. */
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
-  const server = new UwsServer(options);
+  const server = new Server(options);
   await server.listen();
   return server;
 }

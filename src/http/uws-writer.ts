@@ -9,20 +9,12 @@
 import { STATUS_CODES } from 'node:http';
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { BlockBody, S3Response } from '../s3/request.ts';
+import { type BlockBody, isBlockBody, type S3Response } from '../s3/request.ts';
 import type { HttpResponse } from './uws.ts';
+import { FRAMING, headerValue, UnsentError, type Writer } from './wire.ts';
 
-/** Framing is this room's; a response's own words on it are dropped. */
-const FRAMING = new Set([
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'date',
-  'keep-alive',
-]);
-
-/** Idle connections end two seconds either side of `idleMs`; clients should let go before. */
-const KEEP_ALIVE = `timeout=${LIMITS.idleMs / 1000 - 2}`;
+/** Idle connections end two seconds either side of `uwsIdleMs`; clients should let go before. */
+const KEEP_ALIVE = `timeout=${LIMITS.uwsIdleMs / 1000 - 2}`;
 
 const STAY: readonly [string, string] = ['Keep-Alive', KEEP_ALIVE];
 const CLOSE: readonly [string, string] = ['Connection', 'close'];
@@ -38,16 +30,7 @@ interface Pending {
   resolve(): void;
 }
 
-/** The response failed before its first byte: another can still be sent. */
-export class UnsentError extends Error {
-  override readonly name = 'UnsentError';
-}
-
-export function isBlockBody(body: S3Response['body']): body is BlockBody {
-  return typeof body === 'object' && !(body instanceof Uint8Array);
-}
-
-export class ResponseWriter {
+export class UwsWriter implements Writer {
   readonly #res: HttpResponse;
   readonly #isHead: boolean;
   #aborted = false;
@@ -65,21 +48,15 @@ export class ResponseWriter {
     this.#isHead = method === 'HEAD';
   }
 
-  /** The connection is gone: nothing touches it any more, and `send` comes to its end. */
   abort(): void {
     this.#aborted = true;
     this.#pending?.resolve();
   }
 
-  /** True while bytes wait for the client to read. */
   get waiting(): boolean {
     return this.#pending !== undefined && !this.#aborted;
   }
 
-  /**
-   * Resolves when the last byte was handed to the kernel, or after `abort`. Rejects when the
-   * body failed: with UnsentError before the first byte, else the caller must cut the connection.
-   */
   async send(response: S3Response, close: boolean): Promise<void> {
     const { body, status } = response;
     if (this.#aborted) return;
@@ -127,11 +104,7 @@ export class ResponseWriter {
     this.#res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
     for (const [name, value] of headers) {
       if (FRAMING.has(name.toLowerCase())) continue;
-      // A line break inside a value would end the header: never, whoever let it through.
-      this.#res.writeHeader(
-        name,
-        /[\r\n\0]/.test(value) ? value.replace(/[\r\n\0]+/g, ' ') : value,
-      );
+      this.#res.writeHeader(name, headerValue(value));
     }
     this.#headWritten = true;
   }
