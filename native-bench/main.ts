@@ -21,6 +21,7 @@ interface Flags {
   readonly only: 'all' | 'kernels' | 'io' | 'pipeline';
   readonly rounds?: number;
   readonly medium: 'both' | 'disk' | 'ram';
+  readonly io: 'buffered' | 'direct';
   readonly streams: number;
   readonly modes: readonly string[];
   readonly out: string;
@@ -134,11 +135,11 @@ class Bench {
   async pipelines(): Promise<PipelineRow[]> {
     const rows: PipelineRow[] = [];
     const parts = this.#flags.quick ? 16 : 64;
-    const { streams } = this.#flags;
+    const { streams, io } = this.#flags;
     for (const medium of media(this.#flags.medium)) {
       for (const mode of MODES.filter((one) => this.#flags.modes.includes(one))) {
         const program = this.#programs?.pathOf('pipeline');
-        const scenario = { mode, streams, parts, medium };
+        const scenario = { mode, streams, parts, io, medium };
         rows.push(await comparePipelines(scenario, program, this.#rounds, progress));
       }
     }
@@ -191,6 +192,11 @@ await new Command('native-bench')
     new Option('--medium <name>', 'where files are written')
       .choices(['both', 'ram', 'disk'])
       .default('ram'),
+  )
+  .addOption(
+    new Option('--io <mode>', 'how either pipeline writes its shards')
+      .choices(['buffered', 'direct'])
+      .default('buffered'),
   )
   .option('--streams <count>', 'parts in flight through the whole pipeline', wholeNumber, 8)
   .addOption(

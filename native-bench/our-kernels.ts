@@ -3,13 +3,13 @@
  * what the server itself uses (WASM kernels on a shared memory, digests as bodies compute them).
  * Each is one synchronous function; `measure` repeats it and counts the CPU of this process.
  */
-import { DigestSet } from '../src/body/digests.ts';
-import type { DigestName } from '../src/body/body.ts';
+import { hash } from 'node:crypto';
 import type { Replication } from '../src/chunks/chunk-store.ts';
 import { codecFor } from '../src/chunks/codec.ts';
 import { LIMITS } from '../src/base/limits.ts';
 import { ARENA_RESERVED_BYTES } from '../src/memory/arena.ts';
 import { type Kernels, loadKernels } from '../src/wasm/kernels.ts';
+import { MD5_LANES, type Md5Lane } from '../src/wasm/md5-lanes.ts';
 import type { ProgramName } from './compiler.ts';
 import { type Sample, sampleOf } from './sample.ts';
 
@@ -44,28 +44,52 @@ export function ourKernels(): readonly OurKernel[] {
 
 const blockAt = (index: number): number => ARENA_RESERVED_BYTES + index * BLOCK;
 
-function digestKernels(kernels: Kernels): OurKernel[] {
-  const digest = (name: DigestName, streams: number, what: string, as: string): OurKernel => ({
-    name: as,
+/** Lock-step rounds of the digest threads: digest-sessions.ts takes as much of each stream. */
+const ROUND_BYTES = 64 * 1024;
+
+/** Streams go together as far as the kernel has lanes, like bodies on a digest thread. */
+function md5(kernels: Kernels, streams: number): OurKernel {
+  const words = new Int32Array(4 * streams);
+  const rounds: (readonly Md5Lane[])[] = [];
+  for (let first = 0; first < streams; first += MD5_LANES) {
+    const count = Math.min(MD5_LANES, streams - first);
+    for (let at = 0; at < BLOCK; at += ROUND_BYTES) {
+      const lane = (stream: number): Md5Lane => ({
+        words,
+        at: 4 * stream,
+        source: blockAt(stream) + at,
+      });
+      rounds.push(Array.from({ length: count }, (_, index) => lane(first + index)));
+    }
+  }
+  return {
+    name: `md5-${streams}`,
     program: 'digests',
-    what,
+    what: streams === 1 ? 'MD5, one stream' : `MD5, ${streams} streams`,
     bytes: streams * BLOCK,
     run: () => {
-      for (let stream = 0; stream < streams; stream += 1) {
-        const set = new DigestSet([name], kernels);
-        set.update({ offset: blockAt(stream), length: BLOCK });
-        set.finish();
-      }
+      for (const lanes of rounds) kernels.md5Lanes(lanes, ROUND_BYTES);
     },
+  };
+}
+
+function digestKernels(kernels: Kernels): OurKernel[] {
+  const digest = (name: string, what: string, run: () => void): OurKernel => ({
+    name,
+    program: 'digests',
+    what,
+    bytes: BLOCK,
+    run,
   });
+  const bytes = new Uint8Array(kernels.memory.buffer, blockAt(0), BLOCK);
   return [
-    digest('md5', 1, 'MD5, one stream', 'md5-1'),
-    digest('md5', 4, 'MD5, four streams', 'md5-4'),
-    digest('md5', 8, 'MD5, eight streams', 'md5-8'),
-    digest('sha256', 1, 'SHA-256', 'sha256'),
-    digest('crc32', 1, 'CRC-32', 'crc32'),
-    digest('crc32c', 1, 'CRC-32C', 'crc32c'),
-    digest('crc64nvme', 1, 'CRC-64/NVME', 'crc64nvme'),
+    md5(kernels, 1),
+    md5(kernels, 4),
+    md5(kernels, 8),
+    digest('sha256', 'SHA-256', () => void hash('sha256', bytes, 'hex')),
+    digest('crc32', 'CRC-32', () => void kernels.crc32(0, blockAt(0), BLOCK)),
+    digest('crc32c', 'CRC-32C', () => void kernels.crc32c(0, blockAt(0), BLOCK)),
+    digest('crc64nvme', 'CRC-64/NVME', () => void kernels.crc64nvme(0n, blockAt(0), BLOCK)),
     {
       name: 'xxh64',
       program: 'digests',

@@ -1,17 +1,18 @@
 /**
- * Our side of receiving, as a program: the server's front end with a gateway that copies every
- * byte into an arena block and does nothing else. Prints its port, takes one PUT, prints what it
- * cost, ends. A process of its own, so that the sender's CPU is not counted.
+ * Our side of receiving, as a program: the server's front end with a gateway that has every
+ * byte received into arena blocks and does nothing else. Prints its port, takes one PUT, prints
+ * what it cost, ends. A process of its own, so that the sender's CPU is not counted.
  */
+import { assert } from '../src/base/assert.ts';
 import { silentLog } from '../src/base/log.ts';
-import { startServer } from '../src/http/uws-server.ts';
+import { startServer } from '../src/http/server.ts';
+import type { Landing } from '../src/body/body.ts';
 import { Arena, type Block } from '../src/memory/arena.ts';
 import type { Exchange, Gateway } from '../src/s3/request.ts';
 import { sampleOf } from './sample.ts';
 
-const BLOCKS = 64;
-
-const arena = new Arena(BLOCKS * 256 * 1024);
+const arena = new Arena();
+const BLOCKS = 8;
 
 /** Blocks in turn, as a body has them whose consumer keeps pace. */
 class Filling {
@@ -24,23 +25,33 @@ class Filling {
     this.#blocks = blocks;
   }
 
+  landing(): Landing {
+    const block = this.#blocks[this.#present];
+    assert(block !== undefined, 'a block of those in turn');
+    return { block, bytes: block.capacity.subarray(this.#fill) };
+  }
+
+  landed(length: number): void {
+    this.received += length;
+    this.#fill += length;
+    if (this.#fill < arena.blockBytes) return;
+    this.#fill = 0;
+    this.#present = (this.#present + 1) % this.#blocks.length;
+  }
+
+  /** What came with the head, or all of it where the front end cannot receive in place. */
   push(bytes: Uint8Array): void {
-    this.received += bytes.length;
     for (let at = 0; at < bytes.length;) {
-      const block = this.#blocks[this.#present];
-      if (block === undefined) throw new Error('no block');
-      const count = Math.min(bytes.length - at, arena.blockBytes - this.#fill);
-      block.capacity.set(bytes.subarray(at, at + count), this.#fill);
-      at += count;
-      this.#fill += count;
-      if (this.#fill < arena.blockBytes) continue;
-      this.#fill = 0;
-      this.#present = (this.#present + 1) % this.#blocks.length;
+      const { bytes: room } = this.landing();
+      const piece = bytes.subarray(at, at + room.length);
+      room.set(piece);
+      this.landed(piece.length);
+      at += piece.length;
     }
   }
 }
 
-const filling = new Filling(await arena.acquireMany(8, 'ingest'));
+const filling = new Filling(await arena.acquireMany(BLOCKS, 'ingest'));
 
 const gateway: Gateway = {
   begin(): Exchange {
@@ -54,6 +65,11 @@ const gateway: Gateway = {
       feed: {
         push: (bytes) => {
           filling.push(bytes);
+          return true;
+        },
+        landing: () => filling.landing(),
+        landed: (length) => {
+          filling.landed(length);
           return true;
         },
         end: () => {

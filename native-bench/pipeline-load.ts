@@ -13,12 +13,15 @@ import { median } from './sample.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'ceiling';
+const OPTIONS: readonly string[] = ['--replication', 'xor-2-1-1024k'];
 
 export interface Scenario {
   readonly mode: PayloadMode;
   readonly streams: number;
   /** Over all streams. */
   readonly parts: number;
+  /** How either side writes its shards. */
+  readonly io: 'buffered' | 'direct';
   readonly medium: { readonly name: string; readonly directory: string };
 }
 
@@ -73,30 +76,29 @@ export async function comparePipelines(
   rounds: number,
   progress: (text: string) => void,
 ): Promise<PipelineRow> {
-  const { directory } = scenario.medium;
+  const { io, medium } = scenario;
+  const { directory } = medium;
   const ours: PipelineSide[] = [];
   const native: PipelineSide[] = [];
-  const name = `${scenario.mode} ×${scenario.streams}`;
+  const name = `${scenario.mode} ×${scenario.streams}${io === 'direct' ? ' direct' : ''}`;
   const say = (side: PipelineSide, whose: string): void => {
     const { userNs, systemNs, mbPerSecond } = side;
     const cost = `${(userNs + systemNs).toFixed(2)} ns/B (${systemNs.toFixed(2)} system)`;
-    progress(
-      `${name} · ${scenario.medium.name}, ${whose}: ${cost}, ${mbPerSecond.toFixed(0)} MB/s`,
-    );
+    progress(`${name} · ${medium.name}, ${whose}: ${cost}, ${mbPerSecond.toFixed(0)} MB/s`);
   };
   for (let round = 0; round < rounds; round += 1) {
-    const server = await PerfServer.start(directory, ['--replication', 'xor-2-1-1024k']);
+    const server = await PerfServer.start(directory, OPTIONS.concat('--io', io));
     const side = await measureOnce(server, scenario);
     ours.push(side);
     say(side, 'ours');
     if (program === undefined) continue;
-    const ceiling = await measureOnce(await PipelineServer.start(program, directory), scenario);
+    const ceiling = await measureOnce(await PipelineServer.start(program, directory, io), scenario);
     native.push(ceiling);
     say(ceiling, 'native');
   }
   return {
     scenario: name,
-    medium: scenario.medium.name,
+    medium: medium.name,
     ours: middle(ours),
     native: native.length === 0 ? undefined : middle(native),
   };

@@ -35,12 +35,16 @@ export class PipelineServer {
     this.#directory = directory;
   }
 
-  static async start(program: string, medium: string): Promise<PipelineServer> {
+  static async start(
+    program: string,
+    medium: string,
+    io: 'buffered' | 'direct' = 'buffered',
+  ): Promise<PipelineServer> {
     const directory = mkdtempSync(join(medium, 'sluice-ceiling-'));
     const directories = Array.from({ length: COLUMNS }, (_, n) => join(directory, String(n)));
     for (const one of directories) mkdirSync(one);
     const keys = { accessKey: 'CEILINGCEILINGCEILIN', secretKey: 'ceiling-secret-key-0123456789' };
-    const child = spawn(program, [keys.secretKey, ...directories], {
+    const child = spawn(program, [keys.secretKey, ...directories, io], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     try {

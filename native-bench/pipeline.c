@@ -3,7 +3,8 @@
  * and does per byte what Sluice does: receive, MD5, chunk signatures or trailer checksum, XOR
  * parity, block checksums, three shards on three directories, fdatasync before the answer.
  *
- * usage: pipeline SECRET DIRECTORY DIRECTORY DIRECTORY [WORKERS]; prints {"port":N}.
+ * usage: pipeline SECRET DIRECTORY DIRECTORY DIRECTORY [buffered|direct [WORKERS]]
+ * It prints {"port":N} and serves until it is killed.
  */
 #include "pipeline.h"
 #include <arpa/inet.h>
@@ -214,12 +215,13 @@ static void start_worker(worker *self) {
 }
 
 int main(int count, char **words) {
-  if (count < 5) fail("usage: pipeline SECRET DIRECTORY DIRECTORY DIRECTORY [WORKERS]");
-  long cores = count > 5 ? atol(words[5]) : sysconf(_SC_NPROCESSORS_ONLN);
+  if (count < 5) fail("usage: pipeline SECRET THREE DIRECTORIES [buffered|direct [WORKERS]]");
+  bool direct = count > 5 && strcmp(words[5], "direct") == 0;
+  long cores = count > 6 ? atol(words[6]) : sysconf(_SC_NPROCESSORS_ONLN);
   unsigned worker_count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (unsigned)cores;
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("pclmul")) fail("needs AVX2");
   heads_prepare(words[1]);
-  disks_prepare((const char *const *)&words[2]);
+  disks_prepare((const char *const *)&words[2], direct);
   for (unsigned at = 0; at < worker_count; at += 1) start_worker(&workers[at]);
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -19,7 +19,7 @@
 #define WORKERS_MAX 64
 #define BLOCKS 4
 #define CELL_BYTES MIB
-#define UNIT_BYTES (4 * KIB)
+#define UNIT_BYTES 4096
 #define CHECK_BYTES (64 * KIB)
 #define COLUMNS 3
 #define INBOX_BYTES (16 * KIB)
@@ -138,7 +138,7 @@ bool md5_is_settled(connection *c);
 bool md5_step(worker *self, bool force);
 
 /* pipeline-disk.c */
-void disks_prepare(const char *const directories[COLUMNS]);
+void disks_prepare(const char *const directories[COLUMNS], bool direct);
 void disk_create(connection *c);
 void disk_write(connection *c, unsigned column, const uint8_t *bytes, size_t length);
 void disk_seal(connection *c);

@@ -124,6 +124,25 @@ describe.skipIf(programs === undefined)('the pipeline in C', () => {
     }
   });
 
+  it('stores the same past the page cache, or where O_DIRECT is refused', async () => {
+    const direct = await PipelineServer.start(pathOf(programs, 'pipeline'), tmpdir(), 'direct');
+    try {
+      const options = { port: direct.port, keys: direct.keys, bucket: 'b', streams: 3 };
+      const load = { mode: 'signed-chunks', partBytes: MIB + 12_345, partsPerStream: 2 } as const;
+      await multipartPut({ ...options, ...load });
+      for (const [column, folder] of direct.directories.entries()) {
+        const files = readdirSync(folder).map((name) => readFileSync(join(folder, name)));
+        expect(files.map((file) => file.toString('latin1', 0, 8))).toEqual(
+          Array.from({ length: 6 }, () => 'CEILING1'),
+        );
+        const lengths = [MIB, 12_345, MIB].map(BigInt);
+        for (const file of files) expect(file.readBigUInt64LE(16)).toBe(lengths[column]);
+      }
+    } finally {
+      await direct.stop();
+    }
+  });
+
   it('stores an empty body', async () => {
     const answer = await put('unsigned', Buffer.alloc(0), 'empty');
     expect(answer.head).toContain('etag: "d41d8cd98f00b204e9800998ecf8427e"');
