@@ -83,6 +83,9 @@ function complaint(error: unknown): string {
   return text.split('\n').find((line) => line.includes('error')) ?? text.slice(0, 200);
 }
 
+const isRejected = (one: PromiseSettledResult<unknown>): one is PromiseRejectedResult =>
+  one.status === 'rejected';
+
 export async function build(
   environment: NodeJS.ProcessEnv = process.env,
   names: readonly ProgramName[] = PROGRAMS,
@@ -94,11 +97,14 @@ export async function build(
   const folder = mkdtempSync(join(tmpdir(), 'sluice-native-'));
   const sources = sourceFolder();
   try {
-    for (const name of names) {
+    const compilations = names.map((name) => {
       const files = SOURCES[name].map((file) => join(sources, file));
       const args = [...FLAGS, ...WARNINGS, '-o', join(folder, name), ...files, ...LIBRARIES];
-      await run(compiler, args, { env: environment, timeout: COMPILE_MS });
-    }
+      return run(compiler, args, { env: environment, timeout: COMPILE_MS });
+    });
+    // All of them: the folder must not be removed under a compiler that still writes to it.
+    const failed = (await Promise.allSettled(compilations)).find(isRejected);
+    if (failed !== undefined) throw failed.reason;
     const version = await run(compiler, ['--version'], { env: environment });
     return {
       programs: {

@@ -11,7 +11,7 @@ import type { PayloadMode } from '../perf/bulk-load.ts';
 import { build, type ProgramName, type Programs } from './compiler.ts';
 import { WRITE_PLANS, writeFile } from './our-files.ts';
 import { measure, ourKernels } from './our-kernels.ts';
-import { comparePipelines } from './pipeline-load.ts';
+import { comparePipelines, stopRunning } from './pipeline-load.ts';
 import { type KernelRow, type PipelineRow, type Side, table, writeReport } from './report.ts';
 import { median, runProgram, runReceiver, type Sample, wallRate } from './sample.ts';
 import { send } from './sender.ts';
@@ -163,20 +163,26 @@ async function bench(flags: Flags): Promise<void> {
   const missing = 'missing' in built ? built.missing : undefined;
   if (missing !== undefined) progress(`native-bench: ours alone: ${missing}`);
   const one = new Bench(flags, programs);
+  const remove = (): void => programs?.remove();
+  process.once('exit', remove);
   const wants = (part: Flags['only']): boolean => flags.only === 'all' || flags.only === part;
-  try {
-    const kernels = [
-      ...(wants('kernels') ? await one.kernels() : []),
-      ...(wants('io') ? await one.io() : []),
-    ];
-    const pipelines = wants('pipeline') ? await one.pipelines() : [];
-    const { rounds } = one;
-    const results = { compiler: programs?.compiler, missing, rounds, kernels, pipelines };
-    const paths = writeReport(flags.out, results);
-    process.stdout.write(`${table(results)}\n\n${paths.join('\n')}\n`);
-  } finally {
-    programs?.remove();
-  }
+  const kernels = [
+    ...(wants('kernels') ? await one.kernels() : []),
+    ...(wants('io') ? await one.io() : []),
+  ];
+  const pipelines = wants('pipeline') ? await one.pipelines() : [];
+  const { rounds } = one;
+  const results = { compiler: programs?.compiler, missing, rounds, kernels, pipelines };
+  const paths = writeReport(flags.out, results);
+  process.stdout.write(`${table(results)}\n\n${paths.join('\n')}\n`);
+}
+
+/** Ending by a signal goes through `exit` too, where what was made is removed. */
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => void stopRunning().finally(() => process.exit(code)));
 }
 
 await new Command('native-bench')

@@ -20,6 +20,11 @@ export class PipelineServer {
   readonly directories: readonly string[];
   readonly #child: ChildProcess;
   readonly #directory: string;
+  /** A runner that ends in the middle gives the RAM disk its memory back. */
+  readonly #abandon = (): void => {
+    this.#child.kill('SIGKILL');
+    rmSync(this.#directory, { recursive: true, force: true });
+  };
 
   private constructor(
     port: number,
@@ -33,6 +38,7 @@ export class PipelineServer {
     this.directories = directories;
     this.#child = child;
     this.#directory = directory;
+    process.once('exit', this.#abandon);
   }
 
   static async start(
@@ -78,5 +84,6 @@ export class PipelineServer {
       await gone;
     }
     rmSync(this.#directory, { recursive: true, force: true });
+    process.off('exit', this.#abandon);
   }
 }

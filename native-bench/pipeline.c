@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -216,6 +218,8 @@ static void start_worker(worker *self) {
 
 int main(int count, char **words) {
   if (count < 5) fail("usage: pipeline SECRET THREE DIRECTORIES [buffered|direct [WORKERS]]");
+  /* A runner that is killed leaves no server behind. */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   bool direct = count > 5 && strcmp(words[5], "direct") == 0;
   long cores = count > 6 ? atol(words[6]) : sysconf(_SC_NPROCESSORS_ONLN);
   unsigned worker_count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (unsigned)cores;

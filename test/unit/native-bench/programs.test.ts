@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { findCompiler } from '../../../native-bench/compiler.ts';
-import { WRITE_PLANS } from '../../../native-bench/our-files.ts';
+import { WRITE_PLANS, writeFile } from '../../../native-bench/our-files.ts';
 import { ourKernels } from '../../../native-bench/our-kernels.ts';
-import { parseSample, runProgram } from '../../../native-bench/sample.ts';
+import { parseSample, runProgram, runReceiver } from '../../../native-bench/sample.ts';
+import { send } from '../../../native-bench/sender.ts';
 import { compile, pathOf } from './compiled.ts';
 
 const CHECKED = ['digests', 'codes', 'loopback', 'files'] as const;
@@ -75,6 +76,30 @@ describe.skipIf(programs === undefined)('the C programs', () => {
     rmSync(binary);
     expect(run.stderr.toString()).toContain(`wrong: ${complaint}`);
     expect(run.status).toBe(1);
+  });
+});
+
+describe('our side', () => {
+  it('receives every byte through the front end, as the C program does from the same sender', async () => {
+    const bytes = 3_000_000;
+    const receiver = fileURLToPath(
+      new URL('../../../dist/native-bench/our-receive.js', import.meta.url),
+    );
+    const ours = await runReceiver(process.execPath, [receiver], (port) => send(port, bytes, true));
+    expect(ours.bytes).toBe(bytes);
+    if (programs === undefined) return;
+    const args = ['--listen', '--only', 'recv-256k', '--megabytes', '3'];
+    const native = await runReceiver(pathOf(programs, 'loopback'), args, (port) =>
+      send(port, bytes, false),
+    );
+    expect(native.bytes).toBe(bytes);
+  });
+
+  it.each(WRITE_PLANS)('writes and removes a file: $what', (plan) => {
+    const sample = writeFile(folder, plan, 2);
+    if (!plan.direct) expect(sample).toBeDefined();
+    if (sample !== undefined) expect(sample).toMatchObject({ name: plan.name, bytes: 2 << 20 });
+    expect(readdirSync(folder)).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,6 +32,25 @@ describe('the runner', () => {
       rmSync(out, { recursive: true });
     }
   });
+
+  it.skipIf(findCompiler() === undefined)(
+    'puts the pipeline in C beside ours',
+    async () => {
+      const out = mkdtempSync(join(tmpdir(), 'native-bench-test-'));
+      try {
+        const medium = ['--medium', existsSync('/dev/shm') ? 'ram' : 'disk'];
+        const words = ['--quick', '--only', 'pipeline', '--modes', 'unsigned', '--streams', '2'];
+        await run(process.execPath, [MAIN, ...words, ...medium, '--out', out]);
+        const text = readFileSync(join(out, 'native-bench.json'), 'utf8');
+        const { pipelines } = JSON.parse(text) as Results;
+        expect(pipelines).toHaveLength(1);
+        expect(pipelines.map(ratioOf)).toEqual([expect.any(Number)]);
+      } finally {
+        rmSync(out, { recursive: true });
+      }
+    },
+    120_000,
+  );
 
   it('refuses words it does not know', async () => {
     await expect(run(process.execPath, [MAIN, '--only', 'nonsense'])).rejects.toThrow('kernels');
