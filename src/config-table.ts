@@ -135,9 +135,9 @@ export const SETTINGS = {
   io: row({
     argument: '<mode>',
     many: false,
-    help: 'how shard files are written: buffered, or direct (past the page cache, where it works)',
-    fallback: 'buffered',
-    schema: oneOf(['buffered', 'direct']),
+    help: 'how shard files are written: buffered, direct (past the page cache), auto (as it pays)',
+    fallback: 'auto',
+    schema: oneOf(['auto', 'buffered', 'direct']),
   }),
   http: row({
     argument: '<kind>',

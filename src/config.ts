@@ -43,7 +43,7 @@ export interface Settings {
   /** Undefined: a request is verified with the region that its scope names. */
   readonly region: string | undefined;
   readonly durability: 'durable' | 'relaxed';
-  readonly io: 'buffered' | 'direct';
+  readonly io: 'auto' | 'buffered' | 'direct';
   readonly http: 'node' | 'uwebsockets';
   readonly insecure: boolean;
   readonly arenaBytes: number;

@@ -47,6 +47,11 @@ export const LIMITS = {
   volumeBytes: 256 * MIB,
   /** Blocks of one chunk on their way to datanodes: enough to keep the disks busy. */
   writerBlocksInFlight: 8,
+  /** Messages on their way to one datanode; then requests wait until so many make a batch. */
+  datanodeMessages: 2,
+  datanodeBatch: 16,
+  /** Writes to one shard file that wait for each other, to go to disk in one call. */
+  gatherBytes: 1 * MIB,
   /** Blocks of one reader that are read ahead of its consumer. */
   readAheadBlocks: 4,
   /** How long a writer waits for parity blocks before its client is told to slow down. */

@@ -63,7 +63,7 @@ export class BlockFill {
       if (this.#block === undefined) break;
       const length = Math.min(bytes.length - taken, this.#arena.blockBytes - this.#filled);
       const piece = length === bytes.length ? bytes : bytes.subarray(taken, taken + length);
-      this.#block.capacity.set(piece, this.#filled);
+      this.#block.write(this.#filled, piece);
       taken += length;
       this.#count(length);
       if (!last || taken < bytes.length) this.#handOnFull();

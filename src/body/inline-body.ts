@@ -84,7 +84,7 @@ export class InlineBody implements Body, BodyFeed {
     for (let at = 0; at < this.#length; at += blockBytes) {
       const block = await this.#arena.acquire('ingest');
       const piece = this.#bytes.subarray(at, Math.min(at + blockBytes, this.#length));
-      block.capacity.set(piece);
+      block.write(0, piece);
       block.setWindow(0, piece.length);
       yield block;
     }
