@@ -11,7 +11,7 @@ import type { PayloadMode } from '../perf/bulk-load.ts';
 import { build, type ProgramName, type Programs } from './compiler.ts';
 import { WRITE_PLANS, writeFile } from './our-files.ts';
 import { measure, ourKernels } from './our-kernels.ts';
-import { comparePipelines, stopRunning } from './pipeline-load.ts';
+import { comparePipelines, type Scenario, stopRunning } from './pipeline-load.ts';
 import { type KernelRow, type PipelineRow, type Side, table, writeReport } from './report.ts';
 import { median, runProgram, runReceiver, type Sample, wallRate } from './sample.ts';
 import { send } from './sender.ts';
@@ -21,7 +21,7 @@ interface Flags {
   readonly only: 'all' | 'kernels' | 'io' | 'pipeline';
   readonly rounds?: number;
   readonly medium: 'both' | 'disk' | 'ram';
-  readonly io: 'buffered' | 'direct';
+  readonly io: Scenario['io'];
   readonly streams: number;
   readonly modes: readonly string[];
   readonly out: string;
@@ -201,8 +201,8 @@ await new Command('native-bench')
   )
   .addOption(
     new Option('--io <mode>', 'how either pipeline writes its shards')
-      .choices(['buffered', 'direct'])
-      .default('buffered'),
+      .choices(['auto', 'buffered', 'direct'])
+      .default('auto'),
   )
   .option('--streams <count>', 'parts in flight through the whole pipeline', wholeNumber, 8)
   .addOption(

@@ -59,7 +59,7 @@ export function writeFile(
     const startedMs = performance.now();
     for (let at = 0, unsynced = 0; at < bytes; at += how.writeBytes) {
       const from = at % SOURCE_BYTES;
-      outputs.write(output, source.subarray(from, from + how.writeBytes), at);
+      outputs.write(output, [source.subarray(from, from + how.writeBytes)], at);
       unsynced += how.writeBytes;
       if (unsynced < how.batchBytes && at + how.writeBytes < bytes) continue;
       fs.fdatasyncSync(output.file);

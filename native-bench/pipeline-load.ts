@@ -20,8 +20,8 @@ export interface Scenario {
   readonly streams: number;
   /** Over all streams. */
   readonly parts: number;
-  /** How either side writes its shards. */
-  readonly io: 'buffered' | 'direct';
+  /** How either side writes its shards; `auto`: past the page cache where there is a disk. */
+  readonly io: 'auto' | 'buffered' | 'direct';
   readonly medium: { readonly name: string; readonly directory: string };
 }
 
@@ -88,9 +88,11 @@ export async function comparePipelines(
 ): Promise<PipelineRow> {
   const { io, medium } = scenario;
   const { directory } = medium;
+  const best = medium.name === 'disk' ? 'direct' : 'buffered';
+  const nativeIo = io === 'auto' ? best : io;
   const ours: PipelineSide[] = [];
   const native: PipelineSide[] = [];
-  const name = `${scenario.mode} ×${scenario.streams}${io === 'direct' ? ' direct' : ''}`;
+  const name = `${scenario.mode} ×${scenario.streams}${io === 'auto' ? '' : ` ${io}`}`;
   const say = (side: PipelineSide, whose: string): void => {
     const { userNs, systemNs, mbPerSecond } = side;
     const cost = `${(userNs + systemNs).toFixed(2)} ns/B (${systemNs.toFixed(2)} system)`;
@@ -102,7 +104,10 @@ export async function comparePipelines(
     ours.push(side);
     say(side, 'ours');
     if (program === undefined) continue;
-    const ceiling = await measureOnce(await PipelineServer.start(program, directory, io), scenario);
+    const ceiling = await measureOnce(
+      await PipelineServer.start(program, directory, nativeIo),
+      scenario,
+    );
     native.push(ceiling);
     say(ceiling, 'native');
   }
