@@ -148,7 +148,8 @@ class MatrixCodec implements Codec {
     source: number,
     length: number,
   ): void {
-    this.#add(this.coefficient(parityIndex, dataIndex), first, target, source, length);
+    const factor = this.coefficient(parityIndex, dataIndex);
+    addProduct(this.#kernels, first, factor, target, source, length);
   }
 
   repair(
@@ -169,21 +170,10 @@ class MatrixCodec implements Codec {
         for (const [index, [, source]] of sources.entries()) {
           const factor = factors[index] ?? 0;
           if (factor === 0) continue;
-          this.#add(factor, first, target + at, source + at, piece);
+          addProduct(this.#kernels, first, factor, target + at, source + at, piece);
           first = false;
         }
       }
-    }
-  }
-
-  #add(factor: number, first: boolean, target: number, source: number, length: number): void {
-    if (factor === 1) {
-      if (first) this.#kernels.copy(target, source, length);
-      else this.#kernels.xorInto(target, source, length);
-    } else if (first) {
-      this.#kernels.gfMul(target, source, length, factor);
-    } else {
-      this.#kernels.gfMulAdd(target, source, length, factor);
     }
   }
 
@@ -201,6 +191,25 @@ class MatrixCodec implements Codec {
       this.#inverses.set(key, inverse);
     }
     return inverse;
+  }
+}
+
+/** target = factor · source when `first`, else target ^= factor · source. */
+export function addProduct(
+  kernels: Kernels,
+  first: boolean,
+  factor: number,
+  target: number,
+  source: number,
+  length: number,
+): void {
+  if (factor === 1) {
+    if (first) kernels.copy(target, source, length);
+    else kernels.xorInto(target, source, length);
+  } else if (first) {
+    kernels.gfMul(target, source, length, factor);
+  } else {
+    kernels.gfMulAdd(target, source, length, factor);
   }
 }
 
