@@ -202,9 +202,11 @@ export class ChunkReader {
   async #rebuild(piece: Piece, target: Block): Promise<void> {
     const { ref, codec, arena, onRebuild, signal } = this.#options;
     onRebuild();
-    const inputs = await arena.acquireMany(codec.dataColumns, 'scratch', signal);
+    // One of the columns goes where the result will be.
+    const others = codec.dataColumns - 1;
+    const inputs = others === 0 ? [] : await arena.acquireMany(others, 'scratch', signal);
     try {
-      const present = await this.#gather(piece, inputs);
+      const present = await this.#gather(piece, [target, ...inputs]);
       if (present.size < codec.dataColumns) {
         const damaged = [...this.#lost.values()].every((failure) => failure === 'corrupt');
         throw new StoreError(
