@@ -142,13 +142,13 @@ async function round(store: StripedChunkStore, only: ReadonlySet<string>): Promi
   const refOf = (index: number): ChunkRef => refs[index % refs.length] as ChunkRef;
   if (only.has('get')) {
     const whole = (index: number): Promise<void> => get(store, refOf(index), 0, part);
-    await measure('get', bytes, 'ns/B', () => together(count, whole));
+    await measure('get', 4 * bytes, 'ns/B', () => together(4 * count, whole));
   }
   if (only.has('ranges')) {
-    const ranges = bytes / MIB;
+    const ranges = (4 * bytes) / MIB;
     const range = (index: number): Promise<void> =>
       get(store, refOf(index), ((index * 37) % 7) * MIB + 300_000, MIB);
-    await measure('ranges', bytes, 'ns/B', () => together(ranges, range));
+    await measure('ranges', 4 * bytes, 'ns/B', () => together(ranges, range));
   }
   if (only.has('degraded')) {
     const missing = refs.map((ref) => ({ ...ref, nodes: [99, ...ref.nodes.slice(1)] }));
@@ -158,11 +158,11 @@ async function round(store: StripedChunkStore, only: ReadonlySet<string>): Promi
   }
   await store.delete(refs);
   if (only.has('packed')) {
-    const small = await measure('packed', 4000, 'µs', () =>
-      together(4000, () => put(store, 64 * 1024)),
+    const small = await measure('packed', 12_000, 'µs', () =>
+      together(12_000, () => put(store, 64 * 1024)),
     );
-    await measure('unpacked', 4000, 'µs', () =>
-      together(4000, (index) => get(store, small[index] as ChunkRef, 0, 64 * 1024)),
+    await measure('unpacked', 12_000, 'µs', () =>
+      together(12_000, (index) => get(store, small[index] as ChunkRef, 0, 64 * 1024)),
     );
     await store.delete(small);
   }

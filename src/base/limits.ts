@@ -52,8 +52,9 @@ export const LIMITS = {
   datanodeBatch: 16,
   /** Writes to one shard file that wait for each other, to go to disk in one call. */
   gatherBytes: 1 * MIB,
-  /** Blocks of one reader that are read ahead of its consumer. */
+  /** Blocks of one reader that are read ahead of its consumer; fewer of one that is slow. */
   readAheadBlocks: 4,
+  readAheadBlocksMin: 2,
   /** How long a writer waits for parity blocks before its client is told to slow down. */
   parityWaitMs: 30_000,
   /** Descriptors a datanode keeps for shard files that were read, and for volumes. */

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Kernels, loadKernels } from '../wasm/kernels.ts';
+import { addProduct } from './codec.ts';
 import type {
   AccumulateRequest,
   DatanodeReply,
@@ -152,14 +153,7 @@ export class DatanodeService {
   }
 
   #accumulate({ target, source, length, coefficient, first }: AccumulateRequest): void {
-    if (coefficient === 1) {
-      if (first) this.#kernels.copy(target, source, length);
-      else this.#kernels.xorInto(target, source, length);
-    } else if (first) {
-      this.#kernels.gfMul(target, source, length, coefficient);
-    } else {
-      this.#kernels.gfMulAdd(target, source, length, coefficient);
-    }
+    addProduct(this.#kernels, first, coefficient, target, source, length);
   }
 
   #read({ place, chunk, column, dataLength, at, length, target }: ReadRequest): void {
