@@ -43,7 +43,6 @@ export const OPEN_FILES: Readonly<Record<string, Readonly<Record<string, readonl
 export const FENCES: Readonly<Record<string, readonly string[]>> = {
   'uWebSockets.js': ['src/http/'],
   lmdb: ['src/meta/lmdb-'],
-  piscina: ['src/threads/', 'workers/'],
   'node:worker_threads': ['src/threads/', 'workers/'],
   'node:fs': ['src/chunks/', 'src/engine/', 'src/config.ts', 'src/main.ts', 'src/admin/'],
   'node:fs/promises': ['src/chunks/', 'src/engine/', 'src/admin/'],
