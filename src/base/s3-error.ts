@@ -65,6 +65,7 @@ export const S3_ERRORS = {
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRequest: [400, 'Invalid Request'],
   InvalidStorageClass: [400, 'The storage class you specified is not valid'],
+  InvalidRetentionPeriod: [400, 'The retention period specified is invalid.'],
   InvalidTag: [400, 'The tag provided was not a valid tag.'],
   InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
   InvalidURI: [400, "Couldn't parse the specified URI."],
@@ -84,6 +85,10 @@ export const S3_ERRORS = {
   MissingRequestBodyError: [400, 'Request Body is empty'],
   NoSuchBucket: [404, 'The specified bucket does not exist'],
   NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchObjectLockConfiguration: [
+    404,
+    'The specified object does not have a ObjectLock configuration',
+  ],
   NoSuchUpload: [
     404,
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
@@ -94,6 +99,10 @@ export const S3_ERRORS = {
   OperationAborted: [
     409,
     'A conflicting conditional operation is currently in progress against this resource. Try again.',
+  ],
+  ObjectLockConfigurationNotFoundError: [
+    404,
+    'Object Lock configuration does not exist for this bucket',
   ],
   PermanentRedirect: [
     301,

@@ -82,6 +82,15 @@ export interface BlobPage {
   readonly segments: readonly SegmentRecord[];
 }
 
+/** Object Lock of one version. */
+export interface StoredLock {
+  readonly retention?:
+    | { readonly mode: 'GOVERNANCE' | 'COMPLIANCE'; readonly untilMs: number }
+    | undefined;
+  /** Undefined: nobody ever said. */
+  readonly legalHold?: boolean | undefined;
+}
+
 export interface ObjectRecord {
   /** Unique for every write of every object; the owner id of its hold. */
   readonly instanceId: string;
@@ -108,6 +117,7 @@ export interface ObjectRecord {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly checksum?: StoredChecksum | undefined;
+  readonly lock?: StoredLock | undefined;
   /** The upload that made it: makes a repeated CompleteMultipartUpload idempotent. */
   readonly uploadId?: string | undefined;
   readonly data: StoredData;
@@ -135,6 +145,7 @@ export interface UploadRecord {
   readonly headers: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
+  readonly lock?: StoredLock | undefined;
   /** Replication of its parts: fixed when the upload starts. */
   readonly replication: string;
   readonly checksum?:

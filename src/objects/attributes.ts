@@ -48,7 +48,7 @@ export function headOf(
   versionId: string | undefined,
 ): ObjectHead {
   const { size, mtimeMs, partCount, ownerId, checksum } = record;
-  const { headers, metadata, tags, storageClass } = record;
+  const { headers, metadata, tags, storageClass, lock } = record;
   return {
     key,
     size,
@@ -61,6 +61,7 @@ export function headOf(
     metadata,
     tags,
     storageClass,
+    lock,
     versionId,
   };
 }

@@ -58,6 +58,7 @@ export interface CreateBucketOptions {
   readonly ownerId: string;
   readonly location: string;
   readonly replication: Replication | undefined;
+  readonly configs?: ReadonlyMap<string, string> | undefined;
 }
 
 export class Buckets {
@@ -199,7 +200,8 @@ export class Buckets {
     });
   }
 
-  async #create({ name, ownerId, location, replication }: CreateBucketOptions): Promise<Bucket> {
+  async #create(options: CreateBucketOptions): Promise<Bucket> {
+    const { name, ownerId, location, replication, configs = new Map<string, string>() } = options;
     const { clock, meta } = this.#context;
     const record: BucketRecord = {
       id: this.#context.newId(),
@@ -217,10 +219,18 @@ export class Buckets {
     const result = await meta.commit({
       partition: BUCKETS,
       checks: [{ key, rev: 'absent' }],
-      writes: [{ kind: 'put', key, value: encodeBucket(record) }],
+      writes: [
+        { kind: 'put', key, value: encodeBucket(record) },
+        ...[...configs].map(([config, text]) => {
+          const value = encodeConfig({ text });
+          return { kind: 'put', key: configKey(record.id, config), value } as const;
+        }),
+      ],
     });
     assert(result === 'committed', 'the map of buckets is exact');
-    return this.#remember(record).view;
+    const bucket = this.#remember(record);
+    for (const [config, text] of configs) bucket.configs.set(config, text);
+    return bucket.view;
   }
 
   /** In byte order of names, which are ASCII. */

@@ -154,7 +154,7 @@ function draftOf(
   blob: CompositeBlob,
   instanceId: string,
 ): Omit<ObjectRecord, 'mtimeMs'> {
-  const { ownerId, storageClass, headers, metadata, tags } = upload;
+  const { ownerId, storageClass, headers, metadata, tags, lock } = upload;
   const hold = { ownerId: instanceId, blob, offset: 0, length: blob.size };
   return {
     instanceId,
@@ -166,6 +166,7 @@ function draftOf(
     headers,
     metadata,
     tags,
+    ...(lock === undefined ? {} : { lock }),
     uploadId: options.uploadId,
     data: { kind: 'hold', hold },
   };

@@ -38,6 +38,18 @@ export interface Bucket {
   readonly configs: ReadonlyMap<string, string>;
 }
 
+export interface Retention {
+  readonly mode: 'GOVERNANCE' | 'COMPLIANCE';
+  readonly untilMs: number;
+}
+
+/** Object Lock of one version. */
+export interface ObjectLock {
+  readonly retention?: Retention | undefined;
+  /** Undefined: nobody ever said. */
+  readonly legalHold?: boolean | undefined;
+}
+
 /** System headers are kept under their lower-case names (`content-type`, `expires` …). */
 export interface ObjectAttributes {
   readonly headers: Readonly<Record<string, string>>;
@@ -45,6 +57,7 @@ export interface ObjectAttributes {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly storageClass: string;
+  readonly lock?: ObjectLock | undefined;
 }
 
 export interface ObjectHead extends ObjectAttributes {
@@ -140,6 +153,8 @@ export interface CopyOptions {
   /** Undefined: tags are copied. */
   readonly tags: Readonly<Record<string, string>> | undefined;
   readonly storageClass: string | undefined;
+  /** Of the copy: the source's is never copied. */
+  readonly lock?: ObjectLock | undefined;
   /** The copy must have a checksum of this kind. */
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined;
   readonly conditions: Conditions;
@@ -150,6 +165,14 @@ export interface DeleteOptions {
   readonly conditions: Conditions;
   /** Undefined: the object; in a bucket with versioning that makes a delete marker. */
   readonly versionId?: string | undefined;
+  /** May remove what is retained in governance mode. */
+  readonly bypassGovernance?: boolean | undefined;
+}
+
+export interface LockTarget {
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string | undefined;
 }
 
 export interface DeleteResult {
@@ -273,6 +296,8 @@ export interface ObjectStore {
     ownerId: string;
     location: string;
     replication: Replication | undefined;
+    /** Configurations it is born with. */
+    configs?: ReadonlyMap<string, string>;
   }): Promise<Bucket>;
   /** Throws NoSuchBucket (with BucketName). A hot, synchronous answer. */
   bucket(name: string): Bucket;
@@ -307,6 +332,16 @@ export interface ObjectStore {
     versionId?: string,
   ): Promise<TagsResult>;
 
+  /** Throws AccessDenied when the present retention does not allow it. Undefined: removed. */
+  setRetention(
+    target: LockTarget,
+    retention: Retention | undefined,
+    bypassGovernance: boolean,
+  ): Promise<void>;
+  setLegalHold(target: LockTarget, legalHold: boolean): Promise<void>;
+  /** Throws InvalidRequest in a bucket without Object Lock. */
+  lock(target: LockTarget): ObjectLock;
+
   // listing.ts and version-listing.ts
   listVersions(bucket: string, options: ListVersionsOptions): VersionListing;
   list(bucket: string, options: ListOptions): Listing<ListEntry>;
@@ -338,30 +373,4 @@ export interface ObjectStore {
   listUploads(bucket: string, options: ListUploadsOptions): Listing<Upload>;
 
   close(): Promise<void>;
-}
-
-export interface ReclaimStats {
-  /** Reclaim rows waiting, counted up to 10,000. */
-  readonly backlog: number;
-  /** Blobs that running reads keep from being reclaimed. */
-  readonly leases: number;
-}
-
-/** What timers do by themselves; called directly by tests and by operators' commands. */
-export interface Maintenance {
-  /** Works off every reclaim row due at `nowMs`. Resolves with how many are done with. */
-  runReclaim(nowMs: number): Promise<number>;
-  /** Aborts uploads older than `uploadDays` at `nowMs`. Resolves with how many. */
-  abortStaleUploads(nowMs: number): Promise<number>;
-  /** Removes what a crash left without an owner before this process started. */
-  scrubOrphans(): Promise<ScrubReport>;
-  stats(): ReclaimStats;
-}
-
-export interface ScrubReport {
-  readonly shards: number;
-  /** Partitions of uploads, blobs and buckets that nothing refers to. */
-  readonly partitions: number;
-  /** Sharing rows of owners that do not exist. */
-  readonly sharings: number;
 }

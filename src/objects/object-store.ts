@@ -9,12 +9,14 @@ import { S3Error } from '../base/s3-error.ts';
 import { decodeUploadKey, uploadScan } from '../meta/keyspace.ts';
 import type { Row } from '../meta/meta-store.ts';
 import { decodeUpload } from '../meta/record-codec.ts';
+import { Amendments } from './amendments.ts';
 import { Blobs, nextTurn } from './blobs.ts';
 import { Buckets } from './buckets.ts';
 import { Completion } from './completion.ts';
 import { Context } from './context.ts';
 import type { ObjectsOptions } from './context.ts';
-import type { Maintenance, ObjectStore } from './contract.ts';
+import type { ObjectStore } from './contract.ts';
+import type { Maintenance } from './maintenance.ts';
 import { IndexRows } from './index-rows.ts';
 import { Ingest } from './ingest.ts';
 import { Listings } from './listing.ts';
@@ -38,6 +40,7 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
   const versions = new Versions(context, buckets, rows);
   const parts = { context, buckets, rows, blobs, ingest: new Ingest(context), versions };
   const objects = new Objects(parts);
+  const amendments = new Amendments(buckets, rows, versions);
   const uploads = new Uploads(parts, objects);
   const completion = new Completion(parts, uploads);
   const listings = new Listings(context, buckets);
@@ -70,10 +73,13 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     read: (bucket, key, read) => objects.read(bucket, key, read),
     copy: (copy) => objects.copy(copy),
     delete: (bucket, key, del) => objects.delete(bucket, key, del),
-    tags: (bucket, key, version) => objects.tags(bucket, key, version),
-    setTags: (bucket, key, tags, version) => objects.setTags(bucket, key, tags, version),
+    tags: (bucket, key, version) => amendments.tags(bucket, key, version),
+    setTags: (bucket, key, tags, version) => amendments.setTags(bucket, key, tags, version),
 
     list: (bucket, list) => listings.list(bucket, list),
+    setRetention: (target, retention, bypass) => amendments.setRetention(target, retention, bypass),
+    setLegalHold: (target, legalHold) => amendments.setLegalHold(target, legalHold),
+    lock: (target) => amendments.lock(target),
     listVersions: (bucket, list) => versionListings.list(bucket, list),
 
     createUpload: (create) => uploads.create(create),

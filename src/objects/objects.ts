@@ -7,7 +7,7 @@ import { S3Error } from '../base/s3-error.ts';
 import type { Body } from '../body/body.ts';
 import { objectKey } from '../meta/keyspace.ts';
 import type { Write } from '../meta/meta-store.ts';
-import { decodeObject, encodeObject } from '../meta/object-codec.ts';
+import { encodeObject } from '../meta/object-codec.ts';
 import type { ObjectRecord, StoredData } from '../meta/records.ts';
 import {
   checkAttributes,
@@ -41,20 +41,13 @@ import type {
   PutResult,
   ReadOptions,
   ReadResult,
-  TagsResult,
 } from './contract.ts';
 import { wroteNothing } from './index-rows.ts';
 import type { CurrentObject, Decision, IndexRows, Situation } from './index-rows.ts';
 import type { Ingest } from './ingest.ts';
+import { checkLockable, checkRemoval } from './object-lock.ts';
 import { findPart, readBlocks, sliced } from './slices.ts';
-import {
-  checkVersionId,
-  idOf,
-  noSuchVersion,
-  versionIdOf,
-  versioningOf,
-  type Versions,
-} from './versions.ts';
+import { checkVersionId, versionIdOf, versioningOf, type Versions } from './versions.ts';
 
 const REDIRECT_HEADER = 'x-amz-website-redirect-location';
 
@@ -88,6 +81,7 @@ export class Objects {
     const { key, attributes, conditions, signal } = options;
     const bucket = this.#buckets.find(options.bucket);
     checkAttributes(attributes);
+    checkLockable(bucket, attributes.lock);
     // A refusal that is certain already need not wait for the body. The commit decides again.
     if (isConditional(conditions)) this.#checkWrite(conditions, key, this.#current(bucket, key));
     const instanceId = this.#context.newId();
@@ -141,32 +135,9 @@ export class Objects {
     return this.#rows.current(bucket, key);
   }
 
-  /** Throws NoSuchKey, or what AWS says of versions that are not there or delete markers. */
-  #existing(bucket: OpenBucket, key: string, versionId: string | undefined): ObjectRecord {
-    if (versionId === undefined) {
-      const row = this.#rows.row(bucket, key);
-      const record = row && decodeObject(row.value);
-      if (record === undefined) throw noSuchKey(key);
-      if (record.deleteMarker) throw noSuchKey(key, markerHeaders(record));
-      return record;
-    }
-    checkVersionId(versionId);
-    const record = this.#versions.find(bucket, key, versionId)?.record;
-    if (record === undefined) throw noSuchVersion(key, versionId);
-    if (!record.deleteMarker) return record;
-    throw new S3Error('MethodNotAllowed', {
-      fields: { Method: 'GET', ResourceType: 'DeleteMarker' },
-      headers: {
-        ...markerHeaders(record),
-        Allow: 'DELETE',
-        'Last-Modified': new Date(record.mtimeMs).toUTCString(),
-      },
-    });
-  }
-
   read(bucketName: string, key: string, options: ReadOptions): ReadResult {
     const bucket = this.#buckets.find(bucketName);
-    const record = this.#existing(bucket, key, options.versionId);
+    const record = this.#versions.existing(bucket, key, options.versionId);
     const head = headOf(key, record, versionIdOf(bucket, record));
     checkRead(options.conditions, head);
     const { data, size } = record;
@@ -212,7 +183,7 @@ export class Objects {
   /** The record that a copy reads, its conditions checked. The caller leases before it awaits. */
   copySource(source: CopySource): ObjectRecord {
     const bucket = this.#buckets.find(source.bucket);
-    const record = this.#existing(bucket, source.key, source.versionId);
+    const record = this.#versions.existing(bucket, source.key, source.versionId);
     checkCopySource(source.conditions, validatorsOf(record));
     return record;
   }
@@ -230,13 +201,14 @@ export class Objects {
       throw new S3Error('InvalidRequest', { message: SELF_COPY });
     }
     this.#checkWrite(conditions, key, this.#current(target, key));
+    checkLockable(target, options.lock);
     const { headers, metadata } = headersAndMetadata ?? copiedAttributes(record, redirect);
     checkAttributes({ headers, metadata, tags: tags ?? record.tags });
     const instanceId = this.#context.newId();
     const data = await this.#blobs.leased(record.data, () =>
       this.#blobs.clone(record.data, instanceId),
     );
-    const { uploadId: _, versionId: __, position: ___, ...copied } = record;
+    const { uploadId: _, versionId: __, position: ___, lock: ____, ...copied } = record;
     const draft = {
       ...copied,
       instanceId,
@@ -244,6 +216,7 @@ export class Objects {
       metadata,
       tags: tags ?? record.tags,
       storageClass: storageClass ?? 'STANDARD',
+      ...(options.lock === undefined ? {} : { lock: options.lock }),
       ownerId: options.ownerId,
       data,
     };
@@ -252,16 +225,13 @@ export class Objects {
     return { ...result, sourceVersionId };
   }
 
-  async delete(
-    bucket: string,
-    key: string,
-    { conditions, versionId }: DeleteOptions,
-  ): Promise<DeleteResult> {
+  async delete(bucket: string, key: string, options: DeleteOptions): Promise<DeleteResult> {
+    const { conditions, versionId } = options;
     if (versionId !== undefined) checkVersionId(versionId);
     const conditional = isConditional(conditions);
     return await this.#rows.mutate({ bucket, key, conditional }, (situation) => {
       if (versionId !== undefined) {
-        return this.#removeVersion(situation, key, versionId, conditions);
+        return this.#removeVersion(situation, key, { ...options, versionId });
       }
       const { current } = situation;
       if (current !== undefined) checkDelete(conditions, validatorsOf(current.record));
@@ -295,46 +265,15 @@ export class Objects {
   #removeVersion(
     situation: Situation,
     key: string,
-    versionId: string,
-    conditions: Conditions,
+    { conditions, versionId, bypassGovernance }: DeleteOptions & { readonly versionId: string },
   ): Decision<DeleteResult> {
     const found = this.#versions.inSituation(situation, key, versionId);
     if (found === undefined) return { result: { versionId, deleteMarker: false }, writes: [] };
     const { record } = found;
     checkDelete(conditions, validatorsOf(record));
+    checkRemoval(record, situation.nowMs, bypassGovernance === true);
     const deleteMarker = record.deleteMarker === true;
     return { ...this.#versions.remove(situation, key, found), result: { versionId, deleteMarker } };
-  }
-
-  tags(bucketName: string, key: string, versionId?: string): TagsResult {
-    const bucket = this.#buckets.find(bucketName);
-    const record = this.#existing(bucket, key, versionId);
-    return { tags: record.tags, versionId: versionIdOf(bucket, record) };
-  }
-
-  /** Rewrites the row of the same instance: neither Last-Modified nor ETag change. */
-  async setTags(
-    bucket: string,
-    key: string,
-    tags: Readonly<Record<string, string>>,
-    versionId?: string,
-  ): Promise<TagsResult> {
-    if (versionId !== undefined) checkVersionId(versionId);
-    return await this.#rows.mutate({ bucket, key, conditional: false }, (situation) => {
-      const found = this.#versions.inSituation(situation, key, versionId);
-      if (found === undefined || found.record.deleteMarker) {
-        // Says what exactly is wrong.
-        this.#existing(situation.bucket, key, versionId);
-        throw noSuchKey(key);
-      }
-      const record = { ...found.record, tags };
-      checkAttributes(record);
-      return {
-        result: { tags, versionId: versionIdOf(situation.bucket, record) },
-        checks: [{ key: found.row.key, rev: found.row.rev }],
-        writes: [{ kind: 'put', key: found.row.key, value: encodeObject(record) }],
-      };
-    });
   }
 }
 
@@ -357,14 +296,6 @@ function copiedAttributes(
   const { [REDIRECT_HEADER]: _, ...headers } = record.headers;
   const said = redirect === undefined ? {} : { [REDIRECT_HEADER]: redirect };
   return { headers: { ...headers, ...said }, metadata: record.metadata };
-}
-
-function noSuchKey(key: string, headers: Readonly<Record<string, string>> = {}): S3Error {
-  return new S3Error('NoSuchKey', { fields: { Key: key }, headers });
-}
-
-function markerHeaders(record: ObjectRecord): Record<string, string> {
-  return { 'x-amz-delete-marker': 'true', 'x-amz-version-id': idOf(record) };
 }
 
 const DELETE_MARKER: Omit<ObjectRecord, 'instanceId' | 'ownerId' | 'mtimeMs'> = {

@@ -40,7 +40,7 @@ import type { Hold, StoredData } from '../meta/records.ts';
 import { DEPTH_MAX, nextTurn } from './blobs.ts';
 import type { Buckets } from './buckets.ts';
 import type { Context } from './context.ts';
-import type { ScrubReport } from './contract.ts';
+import type { ScrubReport } from './maintenance.ts';
 
 /** Candidates held in memory during one walk: tens of megabytes at most. */
 const CANDIDATES_MAX = 200_000;

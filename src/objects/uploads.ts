@@ -43,6 +43,7 @@ import type {
 } from './contract.ts';
 import { wroteNothing } from './index-rows.ts';
 import { sourceTooLarge } from './objects.ts';
+import { checkLockable } from './object-lock.ts';
 import type { ObjectParts, Objects } from './objects.ts';
 import { partChecksumOf } from './part-checksums.ts';
 
@@ -66,8 +67,10 @@ export class Uploads {
   async create(options: CreateUploadOptions): Promise<Upload> {
     const { context, buckets, rows } = this.#parts;
     const { bucket, key, ownerId, attributes, checksum } = options;
-    const { replication } = buckets.find(bucket).view;
+    const found = buckets.find(bucket);
+    const { replication } = found.view;
     checkAttributes(attributes);
+    checkLockable(found, attributes.lock);
     const uploadId = context.newId();
     const record: UploadRecord = {
       uploadId,

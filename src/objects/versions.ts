@@ -12,6 +12,7 @@ import { decodeObject } from '../meta/object-codec.ts';
 import type { ObjectRecord } from '../meta/records.ts';
 import type { Buckets, OpenBucket } from './buckets.ts';
 import type { Context } from './context.ts';
+import { lockOf } from './object-lock.ts';
 import type { CurrentObject, IndexRows, ReclaimEntry, Situation } from './index-rows.ts';
 
 /** As S3 names the version that was written while versioning was off or suspended. */
@@ -105,14 +106,38 @@ export class Versions {
     }
   }
 
+  /** Throws NoSuchKey, or what AWS says of versions that are not there or delete markers. */
+  existing(bucket: OpenBucket, key: string, versionId: string | undefined): ObjectRecord {
+    if (versionId === undefined) {
+      const row = this.#rows.row(bucket, key);
+      const record = row && decodeObject(row.value);
+      if (record === undefined) throw noSuchKey(key);
+      if (record.deleteMarker) throw noSuchKey(key, markerHeaders(record));
+      return record;
+    }
+    checkVersionId(versionId);
+    const record = this.find(bucket, key, versionId)?.record;
+    if (record === undefined) throw noSuchVersion(key, versionId);
+    if (!record.deleteMarker) return record;
+    throw new S3Error('MethodNotAllowed', {
+      fields: { Method: 'GET', ResourceType: 'DeleteMarker' },
+      headers: {
+        ...markerHeaders(record),
+        Allow: 'DELETE',
+        'Last-Modified': new Date(record.mtimeMs).toUTCString(),
+      },
+    });
+  }
+
   /** Gives a new latest version its id and place, at the moment of its commit. */
-  stamp<Draft extends object>(
+  stamp<Draft extends Pick<ObjectRecord, 'lock' | 'deleteMarker'>>(
     { bucket, latest, nowMs }: Situation,
     draft: Draft,
   ): Draft & Pick<ObjectRecord, 'mtimeMs' | 'versionId' | 'position'> {
-    const record = { ...draft, mtimeMs: nowMs };
     const versioning = versioningOf(bucket);
-    if (versioning === undefined) return record;
+    if (versioning === undefined) return { ...draft, mtimeMs: nowMs };
+    const lock = draft.deleteMarker ? undefined : lockOf(bucket, draft.lock, nowMs);
+    const record = { ...draft, mtimeMs: nowMs, ...(lock === undefined ? {} : { lock }) };
     const position = this.#positionAfter(latest);
     return versioning === 'Enabled' ? { ...record, versionId: position } : { ...record, position };
   }
@@ -187,4 +212,12 @@ export class Versions {
     if (idOf(latest.record) === versionId) return latest;
     return this.#findOlder(partition, key, versionId);
   }
+}
+
+export function noSuchKey(key: string, headers: Readonly<Record<string, string>> = {}): S3Error {
+  return new S3Error('NoSuchKey', { fields: { Key: key }, headers });
+}
+
+function markerHeaders(record: ObjectRecord): Record<string, string> {
+  return { 'x-amz-delete-marker': 'true', 'x-amz-version-id': idOf(record) };
 }

@@ -11,6 +11,14 @@ import {
   uploadPart,
   uploadPartCopy,
 } from './operations/multipart.ts';
+import {
+  getObjectLegalHold,
+  getObjectLockConfiguration,
+  getObjectRetention,
+  putObjectLegalHold,
+  putObjectLockConfiguration,
+  putObjectRetention,
+} from './operations/object-lock.ts';
 import { copyObject, putObject } from './operations/put-object.ts';
 import { listObjectVersions } from './operations/list-versions.ts';
 import { listBuckets } from './operations/service.ts';
@@ -45,6 +53,12 @@ export const OPERATIONS = {
   ListObjectVersions: listObjectVersions,
   GetBucketVersioning: getBucketVersioning,
   PutBucketVersioning: putBucketVersioning,
+  GetObjectLockConfiguration: getObjectLockConfiguration,
+  PutObjectLockConfiguration: putObjectLockConfiguration,
+  GetObjectRetention: getObjectRetention,
+  PutObjectRetention: putObjectRetention,
+  GetObjectLegalHold: getObjectLegalHold,
+  PutObjectLegalHold: putObjectLegalHold,
 } as const satisfies Readonly<Record<string, BoundOperation>>;
 
 export type OperationName = keyof typeof OPERATIONS;

@@ -229,7 +229,7 @@ describe('many versions', () => {
     const marked = Deleted?.find(({ Key }) => Key === 'b');
     expect(marked).toMatchObject({ DeleteMarker: true });
     expect(marked?.DeleteMarkerVersionId).toMatch(/^[0-9a-f]{32}$/);
-    expect(Errors?.map(({ Code }) => Code)).toEqual(['InvalidArgument']);
+    expect(Errors?.map(({ Code }) => Code)).toEqual(['NoSuchVersion']);
   });
 
   it('are listed in pages, by prefix and delimiter', async () => {

@@ -8,6 +8,7 @@ import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { element } from '../xml.ts';
 import { type XmlNode, readXml } from '../xml-reader.ts';
+import { bypasses } from './object-lock.ts';
 import { readDocument, xmlResponse } from './document.ts';
 
 interface Target {
@@ -114,16 +115,26 @@ function render({ quiet, outcomes }: DeleteOutput): S3Response {
 }
 
 /** Each key fails for itself: what the others did must still be told. */
-async function remove(objects: ObjectStore, bucket: string, target: Target): Promise<Outcome> {
+async function remove(
+  objects: ObjectStore,
+  bucket: string,
+  target: Target,
+  bypassGovernance: boolean,
+): Promise<Outcome> {
   try {
     if (Buffer.byteLength(target.key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
     if (target.unbuilt) throw new S3Error('NotImplemented');
     const { versionId, etag } = target;
     const conditions = { ifMatch: etag };
-    const result = await objects.delete(bucket, target.key, { conditions, versionId });
+    const options = { conditions, versionId, bypassGovernance };
+    const result = await objects.delete(bucket, target.key, options);
     return { target, result, error: undefined };
   } catch (error) {
-    if (error instanceof S3Error) return { target, error };
+    if (error instanceof S3Error) {
+      // In a list AWS has one word for versions that cannot be and versions that are not.
+      const noVersion = error.code === 'InvalidArgument' && target.versionId !== undefined;
+      return { target, error: noVersion ? new S3Error('NoSuchVersion') : error };
+    }
     if (error instanceof StoreError) {
       return { target, error: new S3Error('InternalError', { cause: error }) };
     }
@@ -143,7 +154,9 @@ export const deleteObjects = operation<string, DeleteOutput>({
     const { quiet, targets } = parseDeleteList(await readDocument(body, LIMITS.deleteXmlBytes));
     context.objects.bucket(bucket);
     // All at once: the store groups the commits, so a thousand keys cost a few flushes.
-    const removals = targets.map((target) => remove(context.objects, bucket, target));
+    const bypass = bypasses(context.request.request);
+    if (bypass) context.authorize('s3:BypassGovernanceRetention', bucket);
+    const removals = targets.map((target) => remove(context.objects, bucket, target, bypass));
     return { quiet, outcomes: await Promise.all(removals) };
   },
   render,

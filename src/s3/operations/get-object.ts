@@ -17,6 +17,7 @@ import {
   parseConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { bypasses } from './object-lock.ts';
 import { deleteHeaders, parseVersionId } from './version-id.ts';
 
 interface ReadInput {
@@ -151,9 +152,18 @@ export const deleteObject = operation<DeleteInput, DeleteResult>({
   body: 'none',
   parse: (request) => {
     refuseUnbuiltHeaders(request.headers);
-    const conditions = { ifMatch: request.headers.get('if-match') };
-    return { ...objectOf(request), options: { conditions, versionId: parseVersionId(request) } };
+    return {
+      ...objectOf(request),
+      options: {
+        conditions: { ifMatch: request.headers.get('if-match') },
+        versionId: parseVersionId(request),
+        bypassGovernance: bypasses(request),
+      },
+    };
   },
-  run: (context, input) => context.objects.delete(input.bucket, input.key, input.options),
+  run: (context, { bucket, key, options }) => {
+    if (options.bypassGovernance) context.authorize('s3:BypassGovernanceRetention', bucket, key);
+    return context.objects.delete(bucket, key, options);
+  },
   render: (result) => ({ status: 204, headers: deleteHeaders(result), body: undefined }),
 });

@@ -31,6 +31,7 @@ import {
   parseWriteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { lockHeaders } from './object-lock.ts';
 import { versionHeaders } from './version-id.ts';
 
 function uploadOf(request: S3Request): UploadAddress {
@@ -95,8 +96,12 @@ export const createMultipartUpload = operation<CreateInput, Upload>({
   action: 's3:PutObject',
   body: 'none',
   parse: parseCreate,
-  run: (context, input) =>
-    context.objects.createUpload({ ...input, ownerId: context.identity.ownerId }),
+  run: (context, input) => {
+    const { ownerId } = context.identity;
+    const lock = lockHeaders(context.request.request.headers, context.clock.now());
+    const attributes = lock === undefined ? input.attributes : { ...input.attributes, lock };
+    return context.objects.createUpload({ ...input, attributes, ownerId });
+  },
   render: renderCreate,
 });
 

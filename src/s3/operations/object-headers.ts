@@ -59,7 +59,6 @@ const PLAIN_ACLS: ReadonlySet<string> = new Set(['private', 'bucket-owner-full-c
 const UNBUILT_PREFIXES = [
   'x-amz-server-side-encryption',
   'x-amz-copy-source-server-side-encryption',
-  'x-amz-object-lock-',
   'x-amz-grant-',
   'x-amz-write-offset-bytes',
   // Conditions of directory buckets: a delete that ignores its condition deletes too much.
@@ -313,6 +312,15 @@ export function objectHeaders(
   const tagCount = Object.keys(head.tags).length;
   if (tagCount > 0) list.push(['x-amz-tagging-count', String(tagCount)]);
   if (head.storageClass !== 'STANDARD') list.push(['x-amz-storage-class', head.storageClass]);
+  const { retention, legalHold } = head.lock ?? {};
+  if (retention !== undefined) {
+    const until = new Date(retention.untilMs).toISOString();
+    list.push(['x-amz-object-lock-mode', retention.mode]);
+    list.push(['x-amz-object-lock-retain-until-date', until]);
+  }
+  if (legalHold !== undefined) {
+    list.push(['x-amz-object-lock-legal-hold', legalHold ? 'ON' : 'OFF']);
+  }
   if (head.versionId !== undefined) list.push(['x-amz-version-id', head.versionId]);
   return list;
 }

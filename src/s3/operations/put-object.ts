@@ -25,6 +25,7 @@ import {
   parseWriteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { lockHeaders } from './object-lock.ts';
 import { versionHeaders } from './version-id.ts';
 
 interface PutInput {
@@ -47,11 +48,19 @@ export const putObject = operation<PutInput, PutResult>({
       checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
     };
   },
-  run: (context, input, body) =>
-    context.objects.put(
-      { ...input, ownerId: context.identity.ownerId, signal: context.signal },
+  run: (context, input, body) => {
+    const { attributes } = input;
+    const lock = lockHeaders(context.request.request.headers, context.clock.now());
+    return context.objects.put(
+      {
+        ...input,
+        attributes: lock === undefined ? attributes : { ...attributes, lock },
+        ownerId: context.identity.ownerId,
+        signal: context.signal,
+      },
       body,
-    ),
+    );
+  },
   render: (result) => ({
     status: 200,
     headers: [
@@ -63,7 +72,7 @@ export const putObject = operation<PutInput, PutResult>({
   }),
 });
 
-type CopyInput = Omit<CopyOptions, 'ownerId' | 'signal'>;
+type CopyInput = Omit<CopyOptions, 'ownerId' | 'signal' | 'lock'>;
 
 function directive(request: S3Request, header: string): 'COPY' | 'REPLACE' {
   const value = request.headers.get(header) ?? 'COPY';
@@ -129,6 +138,7 @@ export const copyObject = operation<CopyInput, CopyResult>({
     context.authorize('s3:GetObject', input.source.bucket, input.source.key);
     return context.objects.copy({
       ...input,
+      lock: lockHeaders(context.request.request.headers, context.clock.now()),
       ownerId: context.identity.ownerId,
       signal: context.signal,
     });

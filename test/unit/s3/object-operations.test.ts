@@ -96,7 +96,7 @@ describe('PutObject', () => {
     ['InvalidStorageClass', { 'x-amz-storage-class': 'FAST' }],
     ['NotImplemented', { 'x-amz-server-side-encryption': 'AES256' }],
     ['NotImplemented', { 'x-amz-acl': 'public-read' }],
-    ['NotImplemented', { 'x-amz-object-lock-mode': 'GOVERNANCE' }],
+    ['InvalidArgument', { 'x-amz-object-lock-mode': 'GOVERNANCE' }],
     ['NotImplemented', { 'if-none-match': `"${ETAG}"` }],
     ['InvalidRequest', { 'x-amz-sdk-checksum-algorithm': 'CRC32' }],
     ['InvalidRequest', { 'x-amz-sdk-checksum-algorithm': 'MD5' }],
@@ -252,7 +252,8 @@ describe('DeleteObject', () => {
     const plain = { versionId: undefined, deleteMarker: false };
     const { response, calls } = await run(deleteObject, asked, { delete: plain });
     expect(response).toEqual({ status: 204, headers: [], body: undefined });
-    const options = { conditions: { ifMatch: '"x"' }, versionId: 'v1' };
+    const conditions = { ifMatch: '"x"' };
+    const options = { conditions, versionId: 'v1', bypassGovernance: false };
     expect(calls).toEqual([['delete', 'b', 'k', options]]);
     const marker = { versionId: 'v2', deleteMarker: true };
     const marked = await run(deleteObject, asked, { delete: marker });
