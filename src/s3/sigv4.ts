@@ -3,7 +3,8 @@
  * and the two places credentials come in. Pure: no clock, no secrets store, no decisions.
  * Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
+import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { S3Request } from './request.ts';
@@ -33,12 +34,20 @@ const DATE = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 
 /** Milliseconds of a basic ISO 8601 date; undefined when it is not one. */
 export function parseAmzDate(text: string): number | undefined {
+  // Requests of one second say the same.
+  if (text === lastDate) return lastDateMs;
   const match = DATE.exec(text);
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second] = match;
   const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return Number.isNaN(ms) ? undefined : ms;
+  if (Number.isNaN(ms)) return undefined;
+  lastDate = text;
+  lastDateMs = ms;
+  return ms;
 }
+
+let lastDate = '';
+let lastDateMs = 0;
 
 function malformed(form: Presented['form'], message: string): S3Error {
   return form === 'header'
@@ -196,6 +205,9 @@ function canonicalQuery(rawQuery: string): string {
   return pairs.map(([name, value]) => `${name}=${value}`).join('&');
 }
 
+/** White space that is not one space at a time. */
+const UNEVEN = /\s\s|[^\S ]/;
+
 /** The request's path and query were decoded once already, so decoding cannot fail here. */
 export function canonicalRequest(
   request: S3Request,
@@ -204,8 +216,8 @@ export function canonicalRequest(
 ): string {
   const lines = signedHeaders.map((name) => {
     // As the SDKs do: any run of white space, not only of spaces.
-    const value = (request.headers.get(name) ?? '').trim().replaceAll(/\s+/g, ' ');
-    return `${name}:${value}\n`;
+    const value = (request.headers.get(name) ?? '').trim();
+    return `${name}:${UNEVEN.test(value) ? value.replaceAll(/\s+/g, ' ') : value}\n`;
   });
   return [
     request.method,
@@ -222,8 +234,8 @@ export function scopeOf(presented: Presented): string {
 }
 
 export function stringToSign(presented: Presented, canonical: string): string {
-  const hash = createHash('sha256').update(canonical).digest('hex');
-  return `${ALGORITHM}\n${presented.date}\n${scopeOf(presented)}\n${hash}`;
+  const digest = hash('sha256', canonical, 'hex');
+  return `${ALGORITHM}\n${presented.date}\n${scopeOf(presented)}\n${digest}`;
 }
 
 const hmac = (key: string | Uint8Array, text: string): Buffer =>
@@ -240,5 +252,36 @@ export function deriveSigningKey(
 
 /** Lower-case hex: the only spelling of a signature that is accepted. */
 export function signatureOf(signingKey: Uint8Array, text: string): string {
-  return createHmac('sha256', signingKey).update(text).digest('hex');
+  const { inner, outer } = padsOf(signingKey);
+  const message = Buffer.allocUnsafe(BLOCK_BYTES + Buffer.byteLength(text));
+  message.set(inner);
+  message.write(text, BLOCK_BYTES);
+  outer.set(hash('sha256', message, 'buffer'), BLOCK_BYTES);
+  return hash('sha256', outer, 'hex');
+}
+
+/** HMAC's padded keys (RFC 2104), the outer one with room for the inner hash. */
+interface Pads {
+  readonly inner: Buffer;
+  readonly outer: Buffer;
+}
+
+const BLOCK_BYTES = 64;
+const HASH_BYTES = 32;
+/** A key that is remembered is used again and again. */
+const PADS = new WeakMap<Uint8Array, Pads>();
+
+function padsOf(key: Uint8Array): Pads {
+  const known = PADS.get(key);
+  if (known !== undefined) return known;
+  assert(key.length <= BLOCK_BYTES, 'signing keys are hashes');
+  const inner = Buffer.alloc(BLOCK_BYTES, 0x36);
+  const outer = Buffer.alloc(BLOCK_BYTES + HASH_BYTES, 0x5c);
+  for (const [at, byte] of key.entries()) {
+    inner[at] = byte ^ 0x36;
+    outer[at] = byte ^ 0x5c;
+  }
+  const pads = { inner, outer };
+  PADS.set(key, pads);
+  return pads;
 }

@@ -31,7 +31,8 @@ interface ReadInput {
 interface ReadOutput {
   readonly input: ReadInput;
   readonly result: ReadResult;
-  readonly signal: AbortSignal;
+  /** Made when asked for: most answers need none. */
+  signal(): AbortSignal;
 }
 
 /**
@@ -39,7 +40,8 @@ interface ReadOutput {
  * allows and S3 does: the whole object is sent.
  */
 export function parseRange(value: string | undefined): RangeRequest | undefined {
-  const match = /^bytes=\s*(\d*)\s*-\s*(\d*)\s*$/.exec(value ?? '');
+  if (value === undefined) return undefined;
+  const match = /^bytes=\s*(\d*)\s*-\s*(\d*)\s*$/.exec(value);
   if (match === null) return undefined;
   const [, first = '', last = ''] = match;
   if (first === '') return last === '' ? undefined : { suffix: Number(last) };
@@ -83,7 +85,7 @@ function parseRead(request: S3Request): ReadInput {
     });
   }
   const overrides: Record<string, string> = {};
-  for (const name of OVERRIDES) {
+  for (const name of query.size === 0 ? [] : OVERRIDES) {
     const value = query.get(`response-${name}`);
     // A header value must not be able to start another header.
     if (value !== undefined) overrides[name] = value.replaceAll(/[\r\n\0]/g, ' ');
@@ -123,7 +125,7 @@ function renderRead({ input, result, signal }: ReadOutput, request: S3Request): 
   if (request.method === 'HEAD') {
     return { status, headers, body: undefined, contentLength: range.length };
   }
-  const body = result.inline ?? { length: range.length, blocks: result.blocks(signal) };
+  const body = result.inline ?? { length: range.length, blocks: result.blocks(signal()) };
   return { status, headers, body };
 }
 
@@ -133,7 +135,7 @@ export const getObject = operation<ReadInput, ReadOutput>({
   parse: parseRead,
   run: (context, input) => ({
     input,
-    signal: context.signal,
+    signal: () => context.signal,
     result: context.objects.read(input.bucket, input.key, input.options),
   }),
   render: renderRead,

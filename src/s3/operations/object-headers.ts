@@ -202,13 +202,26 @@ function httpDate(value: string | undefined): number | undefined {
 
 /** `prefix` is `x-amz-copy-source-` for the conditions on a copy's source. */
 export function parseConditions(headers: Headers, prefix = ''): Conditions {
+  // Names made anew for every request would have to be hashed for every look into the map.
+  const names = prefix === '' ? PLAIN_CONDITIONS : conditionNames(prefix);
   return {
-    ifMatch: headers.get(`${prefix}if-match`),
-    ifNoneMatch: headers.get(`${prefix}if-none-match`),
-    ifModifiedSinceMs: httpDate(headers.get(`${prefix}if-modified-since`)),
-    ifUnmodifiedSinceMs: httpDate(headers.get(`${prefix}if-unmodified-since`)),
+    ifMatch: headers.get(names.match),
+    ifNoneMatch: headers.get(names.noneMatch),
+    ifModifiedSinceMs: httpDate(headers.get(names.modifiedSince)),
+    ifUnmodifiedSinceMs: httpDate(headers.get(names.unmodifiedSince)),
   };
 }
+
+function conditionNames(prefix: string) {
+  return {
+    match: `${prefix}if-match`,
+    noneMatch: `${prefix}if-none-match`,
+    modifiedSince: `${prefix}if-modified-since`,
+    unmodifiedSince: `${prefix}if-unmodified-since`,
+  };
+}
+
+const PLAIN_CONDITIONS = conditionNames('');
 
 /** Writes know If-Match and `If-None-Match: *` only; S3 refuses an ETag in the latter. */
 export function parseWriteConditions(headers: Headers): Conditions {
