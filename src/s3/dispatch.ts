@@ -137,9 +137,15 @@ class S3Exchange implements Exchange {
     this.#gateway = gateway;
     this.#head = head;
     this.#startedMs = gateway.options.clock.now();
-    this.response = this.#run(transport)
-      .catch((error: unknown) => this.#fail(error))
-      .then((response) => this.#finish(response));
+    this.response = this.#respond(transport);
+  }
+
+  async #respond(transport: Transport): Promise<S3Response> {
+    try {
+      return this.#finish(await this.#run(transport));
+    } catch (error) {
+      return this.#finish(this.#fail(error));
+    }
   }
 
   get feed(): BodyFeed | undefined {
