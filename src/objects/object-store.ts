@@ -17,6 +17,7 @@ import type { ObjectsOptions } from './context.ts';
 import type { Maintenance, ObjectStore } from './contract.ts';
 import { IndexRows } from './index-rows.ts';
 import { Ingest } from './ingest.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { Listings } from './listing.ts';
 import { Objects } from './objects.ts';
 import { OrphanScrub } from './orphan-scrub.ts';
@@ -25,6 +26,7 @@ import { Uploads } from './uploads.ts';
 
 const RECLAIM_TICK_MS_MIN = 50;
 const RECLAIM_TICK_MS_MAX = 1000;
+const LIFECYCLE_TICK_MS_MIN = 100;
 const STALE_UPLOADS_TICK_MS = 3_600_000;
 const ROWS_AT_ONCE = 100;
 
@@ -40,6 +42,7 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
   const listings = new Listings(context, buckets);
   const reclaimer = new Reclaimer(context, buckets, blobs);
   const scrub = new OrphanScrub(context, buckets);
+  const lifecycle = new Lifecycle(context, buckets, rows, uploads);
 
   buckets.onRetired = (bucketId) => reclaimer.retire(bucketId);
   rows.onReclaim = (partition, dueMs) => reclaimer.note(partition, dueMs);
@@ -49,11 +52,12 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
   const maintenance: Maintenance = {
     runReclaim: (nowMs) => reclaimer.run(nowMs),
     abortStaleUploads: (nowMs) => abortStaleUploads(context, buckets, uploads, nowMs),
+    runLifecycle: (nowMs) => lifecycle.run(nowMs),
     scrubOrphans: () => scrub.run(),
     stats: () => ({ backlog: reclaimer.backlog(), leases: context.leases.size }),
   };
   const timers =
-    options.timers === false ? undefined : startTimers(context, maintenance, reclaimer);
+    options.timers === false ? undefined : startTimers(context, maintenance, reclaimer, lifecycle);
 
   return {
     createBucket: (create) => buckets.create(create),
@@ -128,7 +132,12 @@ interface Timers {
   stop(): Promise<void>;
 }
 
-function startTimers(context: Context, maintenance: Maintenance, reclaimer: Reclaimer): Timers {
+function startTimers(
+  context: Context,
+  maintenance: Maintenance,
+  reclaimer: Reclaimer,
+  lifecycle: Lifecycle,
+): Timers {
   const { clock, graceMs, log } = context;
   const running = new Set<Promise<void>>();
   const guarded = (what: string, work: () => Promise<unknown>): void => {
@@ -154,6 +163,20 @@ function startTimers(context: Context, maintenance: Maintenance, reclaimer: Recl
       }),
     );
   }, tickMs);
+  const lifecycleMs = Math.min(Math.max(context.dayMs / 8, LIFECYCLE_TICK_MS_MIN), 60_000);
+  let walking = false;
+  const walk = setInterval(() => {
+    if (walking || !lifecycle.isDue(clock.now())) return;
+    walking = true;
+    guarded('the lifecycle walk', async () => {
+      try {
+        const report = await maintenance.runLifecycle(clock.now());
+        log.info({ ...report }, 'lifecycle walk done');
+      } finally {
+        walking = false;
+      }
+    });
+  }, lifecycleMs);
   const abortStale = (): void =>
     guarded('aborting stale uploads', () => maintenance.abortStaleUploads(clock.now()));
   const stale = setInterval(abortStale, STALE_UPLOADS_TICK_MS);
@@ -164,11 +187,12 @@ function startTimers(context: Context, maintenance: Maintenance, reclaimer: Recl
       log.info({ ...report }, 'orphan scrub done');
     });
   }, graceMs);
-  for (const timer of [reclaim, stale, scrub]) timer.unref();
+  for (const timer of [reclaim, walk, stale, scrub]) timer.unref();
   return {
     stop: async () => {
       clearInterval(reclaim);
       clearInterval(stale);
+      clearInterval(walk);
       clearTimeout(scrub);
       await Promise.all(running);
     },

@@ -140,7 +140,13 @@ export const deleteObjects = operation<string, DeleteOutput>({
     context.objects.bucket(bucket);
     // All at once: the store groups the commits, so a thousand keys cost a few flushes.
     const removals = targets.map((target) => remove(context.objects, bucket, target));
-    return { quiet, outcomes: await Promise.all(removals) };
+    const outcomes = await Promise.all(removals);
+    const gone = outcomes.filter(({ error }) => error === undefined);
+    await context.note(
+      bucket,
+      ...gone.map(({ target: { key } }) => ({ name: 'ObjectRemoved:Delete', key })),
+    );
+    return { quiet, outcomes };
   },
   render,
 });

@@ -10,6 +10,7 @@ import type {
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
+import { expirationHeader } from './expiration.ts';
 import {
   checksumHeaders,
   objectHeaders,
@@ -29,6 +30,7 @@ interface ReadOutput {
   readonly input: ReadInput;
   readonly result: ReadResult;
   readonly signal: AbortSignal;
+  readonly expiration: S3Response['headers'];
 }
 
 /**
@@ -109,9 +111,13 @@ function parseRead(request: S3Request): ReadInput {
   };
 }
 
-function renderRead({ input, result, signal }: ReadOutput, request: S3Request): S3Response {
+function renderRead(
+  { input, result, signal, expiration }: ReadOutput,
+  request: S3Request,
+): S3Response {
   const { head, range, partial } = result;
   const headers = objectHeaders(head, input.overrides);
+  headers.push(...expiration);
   const byPart = input.options.partNumber !== undefined;
   if (byPart && head.partCount > 0) headers.push(['x-amz-mp-parts-count', String(head.partCount)]);
   if (partial) {
@@ -138,11 +144,11 @@ export const getObject = operation<ReadInput, ReadOutput>({
   action: 's3:GetObject',
   body: 'none',
   parse: parseRead,
-  run: (context, input) => ({
-    input,
-    signal: context.signal,
-    result: context.objects.read(input.bucket, input.key, input.options),
-  }),
+  run: (context, input) => {
+    const result = context.objects.read(input.bucket, input.key, input.options);
+    const expiration = expirationHeader(context, input.bucket, result.head);
+    return { input, signal: context.signal, result, expiration };
+  },
   render: renderRead,
 });
 
@@ -165,6 +171,9 @@ export const deleteObject = operation<DeleteInput, void>({
       options: { conditions: { ifMatch: request.headers.get('if-match') } },
     };
   },
-  run: (context, input) => context.objects.delete(input.bucket, input.key, input.options),
+  run: async (context, input) => {
+    await context.objects.delete(input.bucket, input.key, input.options);
+    await context.note(input.bucket, { name: 'ObjectRemoved:Delete', key: input.key });
+  },
   render: () => ({ status: 204, headers: [], body: undefined }),
 });

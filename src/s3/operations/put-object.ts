@@ -13,6 +13,7 @@ import { objectOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
 import { parseCopySource } from './copy-source.ts';
 import { xmlResponse } from './document.ts';
+import { writtenExpiration } from './expiration.ts';
 import {
   bodyChecksumAlgorithm,
   checksumHeaders,
@@ -33,7 +34,12 @@ interface PutInput {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
 
-export const putObject = operation<PutInput, PutResult>({
+interface Written {
+  readonly result: PutResult;
+  readonly expiration: S3Response['headers'];
+}
+
+export const putObject = operation<PutInput, Written>({
   action: 's3:PutObject',
   body: 'stream',
   parse: (request) => {
@@ -45,14 +51,19 @@ export const putObject = operation<PutInput, PutResult>({
       checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
     };
   },
-  run: (context, input, body) =>
-    context.objects.put(
+  run: async (context, input, body) => {
+    const { bucket, key } = input;
+    const result = await context.objects.put(
       { ...input, ownerId: context.identity.ownerId, signal: context.signal },
       body,
-    ),
-  render: (result) => ({
+    );
+    const { size, etag } = result;
+    await context.note(bucket, { name: 'ObjectCreated:Put', key, size, etag });
+    return { result, expiration: writtenExpiration(context, bucket, key) };
+  },
+  render: ({ result, expiration }) => ({
     status: 200,
-    headers: [['ETag', `"${result.etag}"`], ...checksumHeaders(result.checksum)],
+    headers: [['ETag', `"${result.etag}"`], ...checksumHeaders(result.checksum), ...expiration],
     body: undefined,
   }),
 });
@@ -99,7 +110,7 @@ function parseCopy(request: S3Request): CopyInput {
   };
 }
 
-function renderCopy(result: PutResult): S3Response {
+function renderCopy({ result, expiration }: Written): S3Response {
   const checksum = result.checksum;
   const inner =
     element('LastModified', timestamp(result.mtimeMs)) +
@@ -108,20 +119,21 @@ function renderCopy(result: PutResult): S3Response {
       ? ''
       : element(`Checksum${checksum.algorithm}`, checksum.value) +
         element('ChecksumType', checksum.type));
-  return xmlResponse('CopyObjectResult', inner);
+  return xmlResponse('CopyObjectResult', inner, expiration);
 }
 
-export const copyObject = operation<CopyInput, PutResult>({
+export const copyObject = operation<CopyInput, Written>({
   action: 's3:PutObject',
   body: 'none',
   parse: parseCopy,
-  run: (context, input) => {
-    context.authorize('s3:GetObject', input.source.bucket, input.source.key);
-    return context.objects.copy({
-      ...input,
-      ownerId: context.identity.ownerId,
-      signal: context.signal,
-    });
+  run: async (context, input) => {
+    const { bucket, key, source } = input;
+    context.authorize('s3:GetObject', source.bucket, source.key);
+    const { ownerId } = context.identity;
+    const result = await context.objects.copy({ ...input, ownerId, signal: context.signal });
+    const { size, etag } = result;
+    await context.note(bucket, { name: 'ObjectCreated:Copy', key, size, etag });
+    return { result, expiration: writtenExpiration(context, bucket, key) };
   },
   render: renderCopy,
 });

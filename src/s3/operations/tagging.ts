@@ -58,6 +58,7 @@ export const putObjectTagging = operation<Target, void>({
   run: async (context, { bucket, key }, body) => {
     const tags = parseTagging(await readDocument(body, LIMITS.configXmlBytes));
     await context.objects.setTags(bucket, key, tags);
+    await context.note(bucket, { name: 'ObjectTagging:Put', key });
   },
   render: () => ({ status: 200, headers: [], body: undefined }),
 });
@@ -69,6 +70,9 @@ export const deleteObjectTagging = operation<Target, void>({
     refuseVersion(request);
     return objectOf(request);
   },
-  run: (context, { bucket, key }) => context.objects.setTags(bucket, key, {}),
+  run: async (context, { bucket, key }) => {
+    await context.objects.setTags(bucket, key, {});
+    await context.note(bucket, { name: 'ObjectTagging:Delete', key });
+  },
   render: () => ({ status: 204, headers: [], body: undefined }),
 });
