@@ -55,6 +55,7 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
       domains: settings.domains,
       region: settings.region,
       insecure: settings.insecure,
+      lifecycleDayMs: settings.lifecycleDayMs,
       clock: stores.clock,
       log: surroundings.log.child({ room: 's3' }),
     });
@@ -105,6 +106,7 @@ async function openStores(
     log: log.child({ room: 'objects' }),
     reclaimGraceMs: settings.reclaimGraceMs,
     uploadDays: settings.uploadDays,
+    lifecycleDayMs: settings.lifecycleDayMs,
   });
   closers.add(() => objects.close());
   return { clock, engine, bodies, objects };

@@ -183,6 +183,13 @@ export const SETTINGS = {
     fallback: String(LIMITS.uploadDays),
     schema: whole(1, 3650),
   }),
+  'lifecycle-day-seconds': row({
+    argument: '<n>',
+    many: false,
+    help: 'length of a day in lifecycle rules; shorter only to try rules out',
+    fallback: '86400',
+    schema: whole(1, 86_400),
+  }),
   'log-level': row({
     argument: '<level>',
     many: false,

@@ -50,6 +50,7 @@ export interface Settings {
   readonly digestThreads: number;
   readonly reclaimGraceMs: number;
   readonly uploadDays: number;
+  readonly lifecycleDayMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: 'auto' | 'ndjson' | 'pretty';
   /** Undefined: generated on the first start and kept in `credentialsFile`. */
@@ -162,6 +163,7 @@ function settle(values: Values): Settings {
     digestThreads: values['digest-threads'],
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,
     uploadDays: values['upload-days'],
+    lifecycleDayMs: values['lifecycle-day-seconds'] * 1000,
     logLevel: values['log-level'],
     logFormat: values['log-format'],
     rootKey:

@@ -92,6 +92,15 @@ export const LIMITS = {
   configXmlBytes: 64 * KIB,
   /** One configuration of a bucket as it is stored: fits a row with its frame. */
   configTextBytes: 60 * KIB,
+  /** Rules of one configuration, as AWS bounds them. */
+  bucketTagCount: 50,
+  corsRuleCount: 100,
+  lifecycleRuleCount: 1000,
+  lifecycleDays: 2_147_483_647,
+  newerNoncurrentVersions: 100,
+  notificationCount: 100,
+  routingRuleCount: 50,
+  ruleIdChars: 255,
   xmlNodes: 100_000,
   chunkHeaderBytes: 1 * KIB,
   chunkBytesMax: 5 * GIB,

@@ -13,9 +13,25 @@ export interface Maintenance {
   runReclaim(nowMs: number): Promise<number>;
   /** Aborts uploads older than `uploadDays` at `nowMs`. Resolves with how many. */
   abortStaleUploads(nowMs: number): Promise<number>;
+  /** Ends what the lifecycle rules of buckets say, where a day began or rules changed. */
+  runLifecycle(nowMs: number): Promise<LifecycleReport>;
   /** Removes what a crash left without an owner before this process started. */
   scrubOrphans(): Promise<ScrubReport>;
   stats(): ReclaimStats;
+}
+
+/** An object that a lifecycle rule ended. */
+export interface ExpiredObject {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+}
+
+export interface LifecycleReport {
+  /** Deleted. */
+  readonly objects: number;
+  /** Aborted. */
+  readonly uploads: number;
 }
 
 export interface ScrubReport {

@@ -19,6 +19,7 @@ import type { ObjectStore } from './contract.ts';
 import type { Maintenance } from './maintenance.ts';
 import { IndexRows } from './index-rows.ts';
 import { Ingest } from './ingest.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { Listings } from './listing.ts';
 import { Objects } from './objects.ts';
 import { OrphanScrub } from './orphan-scrub.ts';
@@ -29,6 +30,7 @@ import { Versions } from './versions.ts';
 
 const RECLAIM_TICK_MS_MIN = 50;
 const RECLAIM_TICK_MS_MAX = 1000;
+const LIFECYCLE_TICK_MS_MIN = 100;
 const STALE_UPLOADS_TICK_MS = 3_600_000;
 const ROWS_AT_ONCE = 100;
 
@@ -47,6 +49,7 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
   const versionListings = new VersionListings(context, buckets, versions);
   const reclaimer = new Reclaimer(context, buckets, blobs);
   const scrub = new OrphanScrub(context, buckets);
+  const lifecycle = new Lifecycle(parts, uploads, objects);
 
   buckets.onRetired = (bucketId) => reclaimer.retire(bucketId);
   rows.onReclaim = (partition, dueMs) => reclaimer.note(partition, dueMs);
@@ -56,11 +59,12 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
   const maintenance: Maintenance = {
     runReclaim: (nowMs) => reclaimer.run(nowMs),
     abortStaleUploads: (nowMs) => abortStaleUploads(context, buckets, uploads, nowMs),
+    runLifecycle: (nowMs) => lifecycle.run(nowMs),
     scrubOrphans: () => scrub.run(),
     stats: () => ({ backlog: reclaimer.backlog(), leases: context.leases.size }),
   };
   const timers =
-    options.timers === false ? undefined : startTimers(context, maintenance, reclaimer);
+    options.timers === false ? undefined : startTimers(context, maintenance, reclaimer, lifecycle);
 
   return {
     createBucket: (create) => buckets.create(create),
@@ -139,7 +143,12 @@ interface Timers {
   stop(): Promise<void>;
 }
 
-function startTimers(context: Context, maintenance: Maintenance, reclaimer: Reclaimer): Timers {
+function startTimers(
+  context: Context,
+  maintenance: Maintenance,
+  reclaimer: Reclaimer,
+  lifecycle: Lifecycle,
+): Timers {
   const { clock, graceMs, log } = context;
   const running = new Set<Promise<void>>();
   const guarded = (what: string, work: () => Promise<unknown>): void => {
@@ -165,6 +174,20 @@ function startTimers(context: Context, maintenance: Maintenance, reclaimer: Recl
       }),
     );
   }, tickMs);
+  const lifecycleMs = Math.min(Math.max(context.dayMs / 8, LIFECYCLE_TICK_MS_MIN), 60_000);
+  let walking = false;
+  const walk = setInterval(() => {
+    if (walking || !lifecycle.isDue(clock.now())) return;
+    walking = true;
+    guarded('the lifecycle walk', async () => {
+      try {
+        const report = await maintenance.runLifecycle(clock.now());
+        log.info({ ...report }, 'lifecycle walk done');
+      } finally {
+        walking = false;
+      }
+    });
+  }, lifecycleMs);
   const abortStale = (): void =>
     guarded('aborting stale uploads', () => maintenance.abortStaleUploads(clock.now()));
   const stale = setInterval(abortStale, STALE_UPLOADS_TICK_MS);
@@ -175,11 +198,12 @@ function startTimers(context: Context, maintenance: Maintenance, reclaimer: Recl
       log.info({ ...report }, 'orphan scrub done');
     });
   }, graceMs);
-  for (const timer of [reclaim, stale, scrub]) timer.unref();
+  for (const timer of [reclaim, walk, stale, scrub]) timer.unref();
   return {
     stop: async () => {
       clearInterval(reclaim);
       clearInterval(stale);
+      clearInterval(walk);
       clearTimeout(scrub);
       await Promise.all(running);
     },

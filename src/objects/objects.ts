@@ -235,7 +235,7 @@ export class Objects {
       }
       const { current } = situation;
       if (current !== undefined) checkDelete(conditions, validatorsOf(current.record));
-      if (versioningOf(situation.bucket) !== undefined) return this.#mark(situation, key);
+      if (versioningOf(situation.bucket) !== undefined) return this.#versions.mark(situation, key);
       const result = { versionId: undefined, deleteMarker: false };
       if (current === undefined) return { result, writes: [] };
       return {
@@ -244,22 +244,6 @@ export class Objects {
         reclaim: this.#rows.replaced(current),
       };
     });
-  }
-
-  /** A delete marker becomes the latest version, also of a key that nobody wrote. */
-  #mark(situation: Situation, key: string): Decision<DeleteResult> {
-    const marker = this.#versions.stamp(situation, {
-      ...DELETE_MARKER,
-      instanceId: this.#context.newId(),
-      ownerId: situation.bucket.view.ownerId,
-    });
-    const change = this.#versions.displace(situation, key);
-    const versionId = versionIdOf(situation.bucket, marker);
-    return {
-      ...change,
-      result: { versionId, deleteMarker: true },
-      writes: [putObject(key, marker), ...change.writes],
-    };
   }
 
   #removeVersion(
@@ -297,18 +281,6 @@ function copiedAttributes(
   const said = redirect === undefined ? {} : { [REDIRECT_HEADER]: redirect };
   return { headers: { ...headers, ...said }, metadata: record.metadata };
 }
-
-const DELETE_MARKER: Omit<ObjectRecord, 'instanceId' | 'ownerId' | 'mtimeMs'> = {
-  deleteMarker: true,
-  size: 0,
-  etag: '0'.repeat(32),
-  partCount: 0,
-  storageClass: 'STANDARD',
-  headers: {},
-  metadata: {},
-  tags: {},
-  data: { kind: 'inline', bytes: new Uint8Array(0) },
-};
 
 export function sourceTooLarge(): S3Error {
   return new S3Error('InvalidRequest', {

@@ -8,12 +8,13 @@
 import { S3Error } from '../base/s3-error.ts';
 import { isId, objectKey, versionKey, versionsOf } from '../meta/keyspace.ts';
 import type { Check, Partition, Write } from '../meta/meta-store.ts';
-import { decodeObject } from '../meta/object-codec.ts';
+import { decodeObject, encodeObject } from '../meta/object-codec.ts';
 import type { ObjectRecord } from '../meta/records.ts';
 import type { Buckets, OpenBucket } from './buckets.ts';
 import type { Context } from './context.ts';
 import { lockOf } from './object-lock.ts';
-import type { CurrentObject, IndexRows, ReclaimEntry, Situation } from './index-rows.ts';
+import type { DeleteResult } from './contract.ts';
+import type { CurrentObject, Decision, IndexRows, ReclaimEntry, Situation } from './index-rows.ts';
 
 /** As S3 names the version that was written while versioning was off or suspended. */
 export const NULL_VERSION = 'null';
@@ -172,6 +173,22 @@ export class Versions {
     return { ...removed, writes: [kept, ...removed.writes] };
   }
 
+  /** A delete marker becomes the latest version, also of a key that nobody wrote. */
+  mark(situation: Situation, key: string): Decision<DeleteResult> {
+    const marker = this.stamp(situation, {
+      ...DELETE_MARKER,
+      instanceId: this.#context.newId(),
+      ownerId: situation.bucket.view.ownerId,
+    });
+    const change = this.displace(situation, key);
+    const put: Write = { kind: 'put', key: objectKey(key), value: encodeObject(marker) };
+    return {
+      ...change,
+      result: { versionId: versionIdOf(situation.bucket, marker), deleteMarker: true },
+      writes: [put, ...change.writes],
+    };
+  }
+
   /** Removes one version for ever; the newest of the older ones follows a latest that goes. */
   remove({ partition, latest }: Situation, key: string, found: CurrentObject): VersionChange {
     if (latest === undefined || idOf(latest.record) !== idOf(found.record)) {
@@ -221,3 +238,15 @@ export function noSuchKey(key: string, headers: Readonly<Record<string, string>>
 function markerHeaders(record: ObjectRecord): Record<string, string> {
   return { 'x-amz-delete-marker': 'true', 'x-amz-version-id': idOf(record) };
 }
+
+const DELETE_MARKER: Omit<ObjectRecord, 'instanceId' | 'ownerId' | 'mtimeMs'> = {
+  deleteMarker: true,
+  size: 0,
+  etag: '0'.repeat(32),
+  partCount: 0,
+  storageClass: 'STANDARD',
+  headers: {},
+  metadata: {},
+  tags: {},
+  data: { kind: 'inline', bytes: new Uint8Array(0) },
+};

@@ -13,7 +13,9 @@ import type { ObjectStore } from '../objects/contract.ts';
 import { Authenticator, type CredentialStore, type VerifiedRequest } from './authn.ts';
 import type { Authorizer } from './authz.ts';
 import { boundsOf, checkPayloadHash, planBody } from './body-plan.ts';
+import { corsHeaders, preflight } from './cors.ts';
 import { renderError, toS3Error } from './errors.ts';
+import { type EventOrigin, type EventSink, noteEvents } from './events.ts';
 import type { BoundOperation, Identity, OperationContext } from './operation.ts';
 import { OPERATIONS, type OperationName } from './registry.ts';
 import type { Exchange, Gateway, RequestHead, S3Request, S3Response } from './request.ts';
@@ -32,6 +34,10 @@ export interface GatewayOptions {
   readonly insecure: boolean;
   /** Owner of what insecure requests make. */
   readonly rootOwner: Identity;
+  /** Targets of event notifications; undefined: there are none. */
+  readonly events?: EventSink | undefined;
+  /** The length of a day in lifecycle rules. */
+  readonly lifecycleDayMs?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -41,6 +47,8 @@ export interface GatewayStats {
   readonly operations: ReadonlyMap<string, number>;
   readonly errors: ReadonlyMap<string, number>;
 }
+
+const DAY_MS = 86_400_000;
 
 const OVER = new Error('the request is over');
 
@@ -186,6 +194,7 @@ class S3Exchange implements Exchange {
   async #run(transport: Transport): Promise<S3Response> {
     const { options, authenticator } = this.#gateway;
     this.#request = resolveRequest(this.#head, this.#id, options.domains);
+    if (this.#head.method === 'OPTIONS') return preflight(this.#request, options.objects);
     const verified = authenticator.authenticate(this.#request, this.#startedMs);
     const { identity, request } = verified;
     const { bucket, key } = request;
@@ -225,6 +234,10 @@ class S3Exchange implements Exchange {
       objects: options.objects,
       clock: options.clock,
       region: options.region,
+      events: options.events,
+      lifecycleDayMs: options.lifecycleDayMs ?? DAY_MS,
+      note: (bucket, ...events) =>
+        options.events && noteEvents(options, this.#origin(verified.identity), bucket, events),
       get signal() {
         return signal();
       },
@@ -236,6 +249,12 @@ class S3Exchange implements Exchange {
         );
       },
     };
+  }
+
+  #origin({ accessKeyId, ownerId }: Identity): EventOrigin {
+    const { hostId } = this.#gateway;
+    const { remoteAddress } = this.#head;
+    return { requestId: this.#id, hostId, remoteAddress, accessKeyId, ownerId };
   }
 
   /** Made when asked for: most requests never need one. */
@@ -285,6 +304,8 @@ class S3Exchange implements Exchange {
 
   #finish(response: S3Response): S3Response {
     this.#status = response.status;
+    const { objects } = this.#gateway.options;
+    const cors = this.#request === undefined ? [] : corsHeaders(this.#request, objects);
     return {
       ...response,
       headers: [
@@ -292,6 +313,7 @@ class S3Exchange implements Exchange {
         ['x-amz-id-2', this.#gateway.hostId],
         ['Server', 'Sluice'],
         ...response.headers,
+        ...cors,
       ],
     };
   }

@@ -6,6 +6,7 @@ import type { Body } from '../body/body.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ObjectStore } from '../objects/contract.ts';
 import type { VerifiedRequest } from './authn.ts';
+import type { EventSink, ObjectEvent } from './events.ts';
 import type { S3Request, S3Response } from './request.ts';
 
 /** Who asks, as authentication proved it. */
@@ -28,6 +29,12 @@ export interface OperationContext {
   readonly region: string | undefined;
   /** The client went away, or the server stops. */
   readonly signal: AbortSignal;
+  /** Undefined: this server has no targets for event notifications. */
+  readonly events: EventSink | undefined;
+  /** The length of a day in lifecycle rules. */
+  readonly lifecycleDayMs: number;
+  /** To be awaited before the answer. Undefined, at the cost of a lookup, when nobody listens. */
+  note(bucket: string, ...events: readonly ObjectEvent[]): Promise<void> | undefined;
   /** For a second resource (a copy's source). Throws AccessDenied. */
   authorize(action: Action, bucket: string, key?: string): void;
 }

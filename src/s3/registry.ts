@@ -1,5 +1,16 @@
 /** Every built operation by its AWS name. A route to a missing one does not compile. */
 import { createBucket, deleteBucket, getBucketLocation, headBucket } from './operations/bucket.ts';
+import {
+  bucketAccelerate,
+  bucketCors,
+  bucketEncryption,
+  bucketLifecycle,
+  bucketLogging,
+  bucketNotification,
+  bucketRequestPayment,
+  bucketTagging,
+  bucketWebsite,
+} from './operations/configurations.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { deleteObject, getObject, headObject } from './operations/get-object.ts';
 import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
@@ -59,6 +70,29 @@ export const OPERATIONS = {
   PutObjectRetention: putObjectRetention,
   GetObjectLegalHold: getObjectLegalHold,
   PutObjectLegalHold: putObjectLegalHold,
+  GetBucketAccelerateConfiguration: bucketAccelerate.get,
+  PutBucketAccelerateConfiguration: bucketAccelerate.put,
+  GetBucketCors: bucketCors.get,
+  PutBucketCors: bucketCors.put,
+  DeleteBucketCors: bucketCors.remove,
+  GetBucketEncryption: bucketEncryption.get,
+  PutBucketEncryption: bucketEncryption.put,
+  DeleteBucketEncryption: bucketEncryption.remove,
+  GetBucketLifecycleConfiguration: bucketLifecycle.get,
+  PutBucketLifecycleConfiguration: bucketLifecycle.put,
+  DeleteBucketLifecycle: bucketLifecycle.remove,
+  GetBucketLogging: bucketLogging.get,
+  PutBucketLogging: bucketLogging.put,
+  GetBucketNotificationConfiguration: bucketNotification.get,
+  PutBucketNotificationConfiguration: bucketNotification.put,
+  GetBucketRequestPayment: bucketRequestPayment.get,
+  PutBucketRequestPayment: bucketRequestPayment.put,
+  GetBucketTagging: bucketTagging.get,
+  PutBucketTagging: bucketTagging.put,
+  DeleteBucketTagging: bucketTagging.remove,
+  GetBucketWebsite: bucketWebsite.get,
+  PutBucketWebsite: bucketWebsite.put,
+  DeleteBucketWebsite: bucketWebsite.remove,
 } as const satisfies Readonly<Record<string, BoundOperation>>;
 
 export type OperationName = keyof typeof OPERATIONS;

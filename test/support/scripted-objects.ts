@@ -25,6 +25,9 @@ export interface Ran {
   readonly authorized: readonly string[];
 }
 
+/** A bucket that nobody configured, where a test says nothing of it. */
+const PLAIN_BUCKET = { configs: new Map<string, string>() };
+
 /** `answers`: what each method of the object store returns; an Error is thrown. */
 export async function run(
   operation: BoundOperation,
@@ -53,7 +56,7 @@ export async function run(
         const answer = answers[method as keyof ObjectStore];
         if (method !== 'bucket' || answer !== undefined) calls.push([method, ...args]);
         if (answer instanceof Error) throw answer;
-        return answer;
+        return method === 'bucket' ? (answer ?? PLAIN_BUCKET) : answer;
       };
     },
   });
@@ -65,6 +68,9 @@ export async function run(
     clock: { now: () => 0 },
     region: settings.region,
     signal: new AbortController().signal,
+    events: undefined,
+    lifecycleDayMs: 86_400_000,
+    note: () => undefined,
     authorize: (action, bucket, key) => void authorized.push(`${action} ${bucket}/${key}`),
   };
   const body = { bytes: async () => Promise.resolve(bytes) } as unknown as Body;

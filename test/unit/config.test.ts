@@ -50,6 +50,7 @@ describe('settings', () => {
       arenaBytes: LIMITS.arenaBytes,
       reclaimGraceMs: LIMITS.reclaimGraceMs,
       uploadDays: LIMITS.uploadDays,
+      lifecycleDayMs: 86_400_000,
       rootKey: undefined,
     });
     expect(Object.isFrozen(serve(''))).toBe(true);

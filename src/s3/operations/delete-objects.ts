@@ -3,6 +3,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import { StoreError } from '../../base/store-error.ts';
 import type { DeleteResult, ObjectStore } from '../../objects/contract.ts';
+import { removalOf } from '../events.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
@@ -157,7 +158,13 @@ export const deleteObjects = operation<string, DeleteOutput>({
     const bypass = bypasses(context.request.request);
     if (bypass) context.authorize('s3:BypassGovernanceRetention', bucket);
     const removals = targets.map((target) => remove(context.objects, bucket, target, bypass));
-    return { quiet, outcomes: await Promise.all(removals) };
+    const outcomes = await Promise.all(removals);
+    const gone = outcomes.filter(({ error }) => error === undefined);
+    await context.note(
+      bucket,
+      ...gone.map(({ target, result }) => removalOf(target.key, target.versionId, result)),
+    );
+    return { quiet, outcomes };
   },
   render,
 });

@@ -8,9 +8,11 @@ import type {
   ReadOptions,
   ReadResult,
 } from '../../objects/contract.ts';
+import { removalOf } from '../events.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
+import { expirationHeader } from './expiration.ts';
 import {
   checksumHeaders,
   objectHeaders,
@@ -33,6 +35,7 @@ interface ReadOutput {
   readonly result: ReadResult;
   /** Made when asked for: most answers need none. */
   signal(): AbortSignal;
+  readonly expiration: S3Response['headers'];
 }
 
 /**
@@ -104,9 +107,13 @@ function parseRead(request: S3Request): ReadInput {
   };
 }
 
-function renderRead({ input, result, signal }: ReadOutput, request: S3Request): S3Response {
+function renderRead(
+  { input, result, signal, expiration }: ReadOutput,
+  request: S3Request,
+): S3Response {
   const { head, range, partial } = result;
   const headers = objectHeaders(head, input.overrides);
+  headers.push(...expiration);
   const byPart = input.options.partNumber !== undefined;
   if (byPart && head.partCount > 0) headers.push(['x-amz-mp-parts-count', String(head.partCount)]);
   if (partial) {
@@ -133,11 +140,11 @@ export const getObject = operation<ReadInput, ReadOutput>({
   action: 's3:GetObject',
   body: 'none',
   parse: parseRead,
-  run: (context, input) => ({
-    input,
-    signal: () => context.signal,
-    result: context.objects.read(input.bucket, input.key, input.options),
-  }),
+  run: (context, input) => {
+    const result = context.objects.read(input.bucket, input.key, input.options);
+    const expiration = expirationHeader(context, input.bucket, result.head);
+    return { input, signal: () => context.signal, result, expiration };
+  },
   render: renderRead,
 });
 
@@ -163,9 +170,11 @@ export const deleteObject = operation<DeleteInput, DeleteResult>({
       },
     };
   },
-  run: (context, { bucket, key, options }) => {
+  run: async (context, { bucket, key, options }) => {
     if (options.bypassGovernance) context.authorize('s3:BypassGovernanceRetention', bucket, key);
-    return context.objects.delete(bucket, key, options);
+    const result = await context.objects.delete(bucket, key, options);
+    await context.note(bucket, removalOf(key, options.versionId, result));
+    return result;
   },
   render: (result) => ({ status: 204, headers: deleteHeaders(result), body: undefined }),
 });

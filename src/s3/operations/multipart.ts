@@ -20,6 +20,7 @@ import { element, timestamp } from '../xml.ts';
 import { type XmlNode, readXml } from '../xml-reader.ts';
 import { parseCopySource, parseCopySourceRange } from './copy-source.ts';
 import { readDocument, xmlResponse } from './document.ts';
+import { writtenExpiration } from './expiration.ts';
 import { parsePartNumber } from './get-object.ts';
 import {
   CHECKSUM_ALGORITHMS,
@@ -218,6 +219,7 @@ type CompleteInput = Omit<CompleteOptions, 'parts'>;
 interface CompleteOutput {
   readonly input: CompleteInput;
   readonly result: PutResult;
+  readonly expiration: S3Response['headers'];
 }
 
 function parseComplete(request: S3Request): CompleteInput {
@@ -237,7 +239,8 @@ function parseComplete(request: S3Request): CompleteInput {
   };
 }
 
-function renderComplete({ input, result }: CompleteOutput, request: S3Request): S3Response {
+function renderComplete(output: CompleteOutput, request: S3Request): S3Response {
+  const { input, result, expiration } = output;
   const { checksum } = result;
   const host = request.headers.get('host') ?? '';
   const scheme = request.head.secure ? 'https' : 'http';
@@ -251,7 +254,7 @@ function renderComplete({ input, result }: CompleteOutput, request: S3Request): 
         ? ''
         : element(`Checksum${checksum.algorithm}`, checksum.value) +
           element('ChecksumType', checksum.type)),
-    versionHeaders(result.versionId),
+    [...versionHeaders(result.versionId), ...expiration],
   );
 }
 
@@ -264,7 +267,11 @@ export const completeMultipartUpload = operation<CompleteInput, CompleteOutput>(
   run: async (context, input, body) => {
     const parts = parseCompletedParts(await readDocument(body, LIMITS.completeXmlBytes));
     const result = await context.objects.completeUpload({ ...input, parts }, context.signal);
-    return { input, result };
+    const { bucket, key } = input;
+    const { size, etag, versionId } = result;
+    const name = 'ObjectCreated:CompleteMultipartUpload';
+    await context.note(bucket, { name, key, size, etag, versionId });
+    return { input, result, expiration: writtenExpiration(context, bucket, key) };
   },
   render: renderComplete,
 });

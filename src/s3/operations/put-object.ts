@@ -14,6 +14,7 @@ import { objectOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
 import { parseCopySource } from './copy-source.ts';
 import { xmlResponse } from './document.ts';
+import { writtenExpiration } from './expiration.ts';
 import {
   bodyChecksumAlgorithm,
   checksumHeaders,
@@ -36,7 +37,17 @@ interface PutInput {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
 
-export const putObject = operation<PutInput, PutResult>({
+interface Copied {
+  readonly result: CopyResult;
+  readonly expiration: S3Response['headers'];
+}
+
+interface Written {
+  readonly result: PutResult;
+  readonly expiration: S3Response['headers'];
+}
+
+export const putObject = operation<PutInput, Written>({
   action: 's3:PutObject',
   body: 'stream',
   parse: (request) => {
@@ -48,10 +59,10 @@ export const putObject = operation<PutInput, PutResult>({
       checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
     };
   },
-  run: (context, input, body) => {
-    const { attributes } = input;
+  run: async (context, input, body) => {
+    const { attributes, bucket, key } = input;
     const lock = lockHeaders(context.request.request.headers, context.clock.now());
-    return context.objects.put(
+    const result = await context.objects.put(
       {
         ...input,
         attributes: lock === undefined ? attributes : { ...attributes, lock },
@@ -60,13 +71,17 @@ export const putObject = operation<PutInput, PutResult>({
       },
       body,
     );
+    const { size, etag, versionId } = result;
+    await context.note(bucket, { name: 'ObjectCreated:Put', key, size, etag, versionId });
+    return { result, expiration: writtenExpiration(context, bucket, key) };
   },
-  render: (result) => ({
+  render: ({ result, expiration }) => ({
     status: 200,
     headers: [
       ['ETag', `"${result.etag}"`],
       ...checksumHeaders(result.checksum),
       ...versionHeaders(result.versionId),
+      ...expiration,
     ],
     body: undefined,
   }),
@@ -115,7 +130,7 @@ function parseCopy(request: S3Request): CopyInput {
   };
 }
 
-function renderCopy(result: CopyResult): S3Response {
+function renderCopy({ result, expiration }: Copied): S3Response {
   const checksum = result.checksum;
   const inner =
     element('LastModified', timestamp(result.mtimeMs)) +
@@ -127,21 +142,29 @@ function renderCopy(result: CopyResult): S3Response {
   const { versionId, sourceVersionId } = result;
   const source: S3Response['headers'] =
     sourceVersionId === undefined ? [] : [['x-amz-copy-source-version-id', sourceVersionId]];
-  return xmlResponse('CopyObjectResult', inner, [...versionHeaders(versionId), ...source]);
+  return xmlResponse('CopyObjectResult', inner, [
+    ...versionHeaders(versionId),
+    ...source,
+    ...expiration,
+  ]);
 }
 
-export const copyObject = operation<CopyInput, CopyResult>({
+export const copyObject = operation<CopyInput, Copied>({
   action: 's3:PutObject',
   body: 'none',
   parse: parseCopy,
-  run: (context, input) => {
-    context.authorize('s3:GetObject', input.source.bucket, input.source.key);
-    return context.objects.copy({
+  run: async (context, input) => {
+    const { bucket, key, source } = input;
+    context.authorize('s3:GetObject', source.bucket, source.key);
+    const result = await context.objects.copy({
       ...input,
       lock: lockHeaders(context.request.request.headers, context.clock.now()),
       ownerId: context.identity.ownerId,
       signal: context.signal,
     });
+    const { size, etag, versionId } = result;
+    await context.note(bucket, { name: 'ObjectCreated:Copy', key, size, etag, versionId });
+    return { result, expiration: writtenExpiration(context, bucket, key) };
   },
   render: renderCopy,
 });

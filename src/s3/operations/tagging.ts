@@ -58,7 +58,9 @@ export const putObjectTagging = operation<Target, TagsResult>({
   parse: parseTarget,
   run: async (context, { bucket, key, versionId }, body) => {
     const tags = parseTagging(await readDocument(body, LIMITS.configXmlBytes));
-    return await context.objects.setTags(bucket, key, tags, versionId);
+    const result = await context.objects.setTags(bucket, key, tags, versionId);
+    await context.note(bucket, { name: 'ObjectTagging:Put', key, versionId: result.versionId });
+    return result;
   },
   render: ({ versionId }) => ({
     status: 200,
@@ -71,7 +73,11 @@ export const deleteObjectTagging = operation<Target, TagsResult>({
   action: 's3:DeleteObjectTagging',
   body: 'none',
   parse: parseTarget,
-  run: (context, { bucket, key, versionId }) => context.objects.setTags(bucket, key, {}, versionId),
+  run: async (context, { bucket, key, versionId }) => {
+    const result = await context.objects.setTags(bucket, key, {}, versionId);
+    await context.note(bucket, { name: 'ObjectTagging:Delete', key, versionId: result.versionId });
+    return result;
+  },
   render: ({ versionId }) => ({
     status: 204,
     headers: versionHeaders(versionId),
