@@ -140,7 +140,7 @@ describe('the walk', () => {
     await room.delete('b');
     days(2);
     await walk();
-    // Three of them were replaced four days ago; the newest, two days ago, stays as the one allowed.
+    // Three were replaced four days ago; the newest, two days ago, is the one allowed.
     expect(shown()).toEqual(['a!', 'a', 'b!', 'b', 'kept']);
     await configure(
       { NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
