@@ -1,7 +1,7 @@
 /**
  * `npm run perf:compare`: a short run of the main scenarios against `perf/baseline.json`; ends with
- * 1 when one became worse than noise. `--store` makes this run the baseline. Costs are relative to a
- * calibration in the same run; a scenario that looks worse is run once more before it counts.
+ * 1 when one became worse than noise. `--store` makes this run the baseline. Costs are relative to
+ * a calibration in the same run; a scenario that looks worse is run once more before it counts.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -1,7 +1,7 @@
 /**
  * `npm run perf -- --write` and `node dist/perf/page.js`: PERFORMANCE.md from the results in
  * `perf/results` (perf, peers, growth, soak, native-bench). Everything between the two markers is
- * generated; what people write around them stays. A figure that is not in a file is not on the page.
+ * generated; what people write around them stays. What is not in a file is not on the page.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
