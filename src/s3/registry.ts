@@ -11,6 +11,7 @@ import {
   uploadPart,
   uploadPartCopy,
 } from './operations/multipart.ts';
+import { postObject } from './operations/post-object.ts';
 import { copyObject, putObject } from './operations/put-object.ts';
 import { listObjectVersions } from './operations/list-versions.ts';
 import { listBuckets } from './operations/service.ts';
@@ -26,6 +27,7 @@ export const OPERATIONS = {
   GetBucketLocation: getBucketLocation,
   ListObjects: listObjects,
   ListObjectsV2: listObjectsV2,
+  PostObject: postObject,
   PutObject: putObject,
   CopyObject: copyObject,
   GetObject: getObject,

@@ -143,7 +143,7 @@ export const ROUTES: readonly Route[] = [
     level: 'bucket',
     query: undefined,
     header: 'content-type^=multipart/form-data',
-    operation: { notImplemented: 'PostObject' },
+    operation: 'PostObject',
   },
   {
     method: 'POST',

@@ -27,7 +27,7 @@ import {
 } from './object-headers.ts';
 import { versionHeaders } from './version-id.ts';
 
-interface PutInput {
+export interface PutInput {
   readonly bucket: string;
   readonly key: string;
   readonly attributes: ObjectAttributes;
@@ -35,18 +35,20 @@ interface PutInput {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
 
+export function parsePut(request: S3Request): PutInput {
+  refuseUnbuiltHeaders(request.headers);
+  return {
+    ...objectOf(request),
+    attributes: parseAttributes(request.headers),
+    conditions: parseWriteConditions(request.headers),
+    checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
+  };
+}
+
 export const putObject = operation<PutInput, PutResult>({
   action: 's3:PutObject',
   body: 'stream',
-  parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
-    return {
-      ...objectOf(request),
-      attributes: parseAttributes(request.headers),
-      conditions: parseWriteConditions(request.headers),
-      checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
-    };
-  },
+  parse: parsePut,
   run: (context, input, body) =>
     context.objects.put(
       { ...input, ownerId: context.identity.ownerId, signal: context.signal },
