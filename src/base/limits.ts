@@ -85,6 +85,13 @@ export const LIMITS = {
   refusedBytes: 256 * MIB,
   /** See `contendedMs`: 16 KiB/s, what uWebSockets by itself would demand at all times. */
   contendedBytes: 48 * KIB,
+  /** Everything of a posted form but its file: AWS's bound. */
+  formBytes: 20 * KIB,
+  formFieldCount: 100,
+  /** RFC 2046: longer boundaries are not allowed. */
+  boundaryChars: 70,
+  /** Of a posted form's policy: what one can sign is good no longer than a signing key. */
+  policyConditions: 200,
   xmlDepth: 16,
   /** CompleteMultipartUpload with 10,000 parts and five checksums each stays below this. */
   completeXmlBytes: 4 * MIB,

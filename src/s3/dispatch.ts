@@ -7,17 +7,19 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { S3Error, type S3ErrorCode } from '../base/s3-error.ts';
-import type { Bodies, Body, BodyFeed, Transport } from '../body/body.ts';
+import type { Bodies, Body, BodyFeed, BodyPlan, Transport } from '../body/body.ts';
 import { AssertionError } from '../base/assert.ts';
 import type { ObjectStore } from '../objects/contract.ts';
 import { Authenticator, type CredentialStore, type VerifiedRequest } from './authn.ts';
 import type { Authorizer } from './authz.ts';
-import { boundsOf, checkPayloadHash, planBody } from './body-plan.ts';
+import { boundsOf, checkPayloadHash, planBody, planForm } from './body-plan.ts';
 import { corsHeaders, preflight } from './cors.ts';
 import { renderError, toS3Error } from './errors.ts';
 import { type EventOrigin, type EventSink, noteEvents } from './events.ts';
 import type { BoundOperation, Identity, OperationContext } from './operation.ts';
 import { OPERATIONS, type OperationName } from './registry.ts';
+import { type FormEvents, FormFeed } from './post-form/form-feed.ts';
+import { formRequest, isForm } from './post-form/form-request.ts';
 import type { Exchange, Gateway, RequestHead, S3Request, S3Response } from './request.ts';
 import { resolveRequest } from './resource.ts';
 import { routeOf } from './routes.ts';
@@ -195,20 +197,51 @@ class S3Exchange implements Exchange {
     const { options, authenticator } = this.#gateway;
     this.#request = resolveRequest(this.#head, this.#id, options.domains);
     if (this.#head.method === 'OPTIONS') return preflight(this.#request, options.objects);
+    if (isForm(this.#request)) return await this.#runForm(this.#request, transport);
     const verified = authenticator.authenticate(this.#request, this.#startedMs);
-    const { identity, request } = verified;
+    const operation = this.#admit(verified, routeOf(verified.request));
+    const body = this.#open(verified, operation, transport);
+    return await this.#handle(verified, operation, body);
+  }
+
+  /** Authorises, and looks at the bucket that the request names. */
+  #admit({ identity, request }: VerifiedRequest, name: OperationName): BoundOperation {
     const { bucket, key } = request;
     this.#identity = identity;
-    const name = routeOf(request);
     this.#operation = name;
     const operation: BoundOperation = OPERATIONS[name];
-    options.authorizer.authorize(identity, operation.action, bucket, key);
+    this.#gateway.options.authorizer.authorize(identity, operation.action, bucket, key);
     if (bucket !== undefined && !ANY_REGION.has(name)) this.#checkBucket(request, bucket);
-    const body = this.#open(verified, operation, transport);
+    return operation;
+  }
+
+  async #handle(
+    verified: VerifiedRequest,
+    operation: BoundOperation,
+    body: Body,
+  ): Promise<S3Response> {
     const response = await operation.handle(this.#context(verified), body);
     // Whatever the operation did not want of its body goes back. Harmless when it took all.
     body.cancel(OVER);
     return response;
+  }
+
+  /** Who asks, and for what, stands in the form: it is read as far as its file, then as above. */
+  #runForm(request: S3Request, transport: Transport): Promise<S3Response> {
+    return new Promise((resolve, reject) => {
+      const begin: FormEvents['onFile'] = (fields, bounds) => {
+        const wanted = formRequest(request, fields, bounds.lengthMax);
+        this.#request = wanted;
+        const { authenticator } = this.#gateway;
+        const verified = authenticator.authenticateForm(wanted, this.#startedMs);
+        const operation = this.#admit(verified, routeOf(request));
+        const plan = planForm(verified, boundsOf(operation), bounds);
+        const { body, feed } = this.#openBody(plan, transport);
+        resolve(this.#handle(verified, operation, body));
+        return { feed, ...verified.file };
+      };
+      this.#feed = new FormFeed(request.headers, { onFile: begin, onFault: reject });
+    });
   }
 
   #open(verified: VerifiedRequest, operation: BoundOperation, transport: Transport): Body {
@@ -216,13 +249,17 @@ class S3Exchange implements Exchange {
       checkPayloadHash(verified);
       return NO_BODY;
     }
-    const plan = planBody(verified, boundsOf(operation));
-    const { body, feed } = this.#gateway.options.bodies.open(plan, transport);
-    this.#body = body;
+    const { body, feed } = this.#openBody(planBody(verified, boundsOf(operation)), transport);
     this.#feed = feed;
-    // The operation may fail before it looks at the verdict.
-    body.settled.catch(() => undefined);
     return body;
+  }
+
+  #openBody(plan: BodyPlan, transport: Transport): { body: Body; feed: BodyFeed } {
+    const opened = this.#gateway.options.bodies.open(plan, transport);
+    this.#body = opened.body;
+    // The operation may fail before it looks at the verdict.
+    opened.body.settled.catch(() => undefined);
+    return opened;
   }
 
   #context(verified: VerifiedRequest): OperationContext {

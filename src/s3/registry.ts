@@ -30,6 +30,7 @@ import {
   putObjectLockConfiguration,
   putObjectRetention,
 } from './operations/object-lock.ts';
+import { postObject } from './operations/post-object.ts';
 import { copyObject, putObject } from './operations/put-object.ts';
 import { listObjectVersions } from './operations/list-versions.ts';
 import { listBuckets } from './operations/service.ts';
@@ -45,6 +46,7 @@ export const OPERATIONS = {
   GetBucketLocation: getBucketLocation,
   ListObjects: listObjects,
   ListObjectsV2: listObjectsV2,
+  PostObject: postObject,
   PutObject: putObject,
   CopyObject: copyObject,
   GetObject: getObject,

@@ -67,8 +67,6 @@ const BUCKET_UNBUILT = unbuilt('bucket', [
   ['GET', 'metrics', 'ListBucketMetricsConfigurations'],
   ['PUT', 'metrics', 'PutBucketMetricsConfiguration'],
   ['DELETE', 'metrics', 'DeleteBucketMetricsConfiguration'],
-  ['GET', 'notification', 'GetBucketNotificationConfiguration'],
-  ['PUT', 'notification', 'PutBucketNotificationConfiguration'],
   ['GET', 'ownershipControls', 'GetBucketOwnershipControls'],
   ['PUT', 'ownershipControls', 'PutBucketOwnershipControls'],
   ['DELETE', 'ownershipControls', 'DeleteBucketOwnershipControls'],
@@ -83,12 +81,6 @@ const BUCKET_UNBUILT = unbuilt('bucket', [
   ['PUT', 'replication', 'PutBucketReplication'],
   ['DELETE', 'replication', 'DeleteBucketReplication'],
   ['GET', 'session', 'CreateSession'],
-  ['GET', 'tagging', 'GetBucketTagging'],
-  ['PUT', 'tagging', 'PutBucketTagging'],
-  ['DELETE', 'tagging', 'DeleteBucketTagging'],
-  ['GET', 'website', 'GetBucketWebsite'],
-  ['PUT', 'website', 'PutBucketWebsite'],
-  ['DELETE', 'website', 'DeleteBucketWebsite'],
 ]);
 
 const OBJECT_UNBUILT = unbuilt('object', [
@@ -147,7 +139,7 @@ export const ROUTES: readonly Route[] = [
     level: 'bucket',
     query: undefined,
     header: 'content-type^=multipart/form-data',
-    operation: { notImplemented: 'PostObject' },
+    operation: 'PostObject',
   },
   {
     method: 'POST',
