@@ -18,9 +18,11 @@ import { openTarget } from './events/event-target.ts';
 import { startServer } from './http/server.ts';
 import { Arena } from './memory/arena.ts';
 import { openObjects } from './objects/object-store.ts';
+import { AccessLog } from './s3/access-log.ts';
 import { OwnerAuthorizer } from './s3/authz.ts';
 import { openGateway } from './s3/dispatch.ts';
 import { type EventOrigin, noteEvents } from './s3/events.ts';
+import { websiteDomains } from './s3/website.ts';
 
 export interface Sluice {
   readonly host: string;
@@ -49,6 +51,13 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const credentials = openCredentials(settings.credentialsFile, settings.rootKey);
     const arena = new Arena(settings.arenaBytes);
     const stores = await openStores(settings, surroundings, arena, closers);
+    const accessLog = new AccessLog({
+      ...stores,
+      log: surroundings.log.child({ room: 's3' }),
+      intervalMs: settings.accessLogMs,
+      region: settings.region ?? 'us-east-1',
+    });
+    closers.add(() => accessLog.close());
     const gateway = openGateway({
       bodies: stores.bodies,
       objects: stores.objects,
@@ -60,6 +69,8 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
       insecure: settings.insecure,
       lifecycleDayMs: settings.lifecycleDayMs,
       events: stores.events,
+      accessLog,
+      websiteDomains: websiteDomains(settings.domains, settings.region, settings.websiteDomains),
       clock: stores.clock,
       log: surroundings.log.child({ room: 's3' }),
     });

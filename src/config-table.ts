@@ -202,6 +202,21 @@ export const SETTINGS = {
     fallback: '86400',
     schema: whole(1, 86_400),
   }),
+  'website-domain': row({
+    argument: '<name>',
+    many: true,
+    help: 'domain of website addresses (bucket.<name>), besides s3-website.<domain>; repeatable',
+    fallback: [],
+    fallbackText: 'none',
+    schema: z.array(domain),
+  }),
+  'access-log-seconds': row({
+    argument: '<n>',
+    many: false,
+    help: 'how often gathered access log lines of buckets are delivered',
+    fallback: '60',
+    schema: whole(1, 86_400),
+  }),
   'event-target': row({
     argument: '<name=place>',
     many: true,

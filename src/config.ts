@@ -51,6 +51,9 @@ export interface Settings {
   readonly reclaimGraceMs: number;
   readonly uploadDays: number;
   readonly lifecycleDayMs: number;
+  /** Besides those below `domains`. */
+  readonly websiteDomains: readonly string[];
+  readonly accessLogMs: number;
   /** Names differ. */
   readonly eventTargets: readonly { readonly name: string; readonly place: string }[];
   readonly logLevel: LogLevel;
@@ -166,6 +169,8 @@ function settle(values: Values): Settings {
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,
     uploadDays: values['upload-days'],
     lifecycleDayMs: values['lifecycle-day-seconds'] * 1000,
+    websiteDomains: values['website-domain'],
+    accessLogMs: values['access-log-seconds'] * 1000,
     eventTargets: checkTargets(values['event-target']),
     logLevel: values['log-level'],
     logFormat: values['log-format'],

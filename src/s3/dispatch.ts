@@ -10,6 +10,7 @@ import { S3Error, type S3ErrorCode } from '../base/s3-error.ts';
 import type { Bodies, Body, BodyFeed, Transport } from '../body/body.ts';
 import { AssertionError } from '../base/assert.ts';
 import type { ObjectStore } from '../objects/contract.ts';
+import type { AccessEntry, AccessLog } from './access-log.ts';
 import { Authenticator, type CredentialStore, type VerifiedRequest } from './authn.ts';
 import type { Authorizer } from './authz.ts';
 import { boundsOf, checkPayloadHash, planBody } from './body-plan.ts';
@@ -19,8 +20,9 @@ import { type EventOrigin, type EventSink, noteEvents } from './events.ts';
 import type { BoundOperation, Identity, OperationContext } from './operation.ts';
 import { OPERATIONS, type OperationName } from './registry.ts';
 import type { Exchange, Gateway, RequestHead, S3Request, S3Response } from './request.ts';
-import { resolveRequest } from './resource.ts';
+import { resolveRequest, virtualBucket } from './resource.ts';
 import { routeOf } from './routes.ts';
+import { serveWebsite } from './website.ts';
 
 export interface GatewayOptions {
   readonly bodies: Bodies;
@@ -36,6 +38,10 @@ export interface GatewayOptions {
   readonly rootOwner: Identity;
   /** Targets of event notifications; undefined: there are none. */
   readonly events?: EventSink | undefined;
+  /** Delivers access logs of buckets; undefined: nobody does. */
+  readonly accessLog?: AccessLog | undefined;
+  /** Domains below which buckets are served as websites. */
+  readonly websiteDomains?: readonly string[] | undefined;
   /** The length of a day in lifecycle rules. */
   readonly lifecycleDayMs?: number | undefined;
   readonly clock: Clock;
@@ -49,6 +55,9 @@ export interface GatewayStats {
 }
 
 const DAY_MS = 86_400_000;
+
+/** Who visits a website. */
+const ANONYMOUS: Identity = { accessKeyId: undefined, ownerId: '', displayName: '' };
 
 const OVER = new Error('the request is over');
 
@@ -121,7 +130,10 @@ class S3Exchange implements Exchange {
   #operation: OperationName | undefined;
   #controller: AbortController | undefined;
   #cancelled: Error | undefined;
+  #website = false;
   #status = 0;
+  #answeredMs = 0;
+  #answer: S3Response['headers'] = [];
   #code: S3ErrorCode | 'ClientDisconnected' | undefined;
 
   constructor(gateway: S3Gateway, head: RequestHead, transport: Transport) {
@@ -145,7 +157,11 @@ class S3Exchange implements Exchange {
   }
 
   finished(outcome: { readonly bytesSent: number; readonly aborted: boolean }): void {
-    const { clock, log } = this.#gateway.options;
+    const { accessLog, clock, log } = this.#gateway.options;
+    const request = this.#request;
+    if (accessLog !== undefined && request?.bucket !== undefined) {
+      accessLog.note(request.bucket, () => this.#entry(request, outcome.bytesSent));
+    }
     this.#gateway.count(this.#operation ?? 'none', this.#code);
     log.info(
       {
@@ -167,9 +183,33 @@ class S3Exchange implements Exchange {
     );
   }
 
+  #entry(request: S3Request, bytesSent: number): AccessEntry {
+    const { clock } = this.#gateway.options;
+    const answered = (wanted: string): string | undefined =>
+      this.#answer.find(([name]) => name === wanted)?.[1];
+    const whole = /\/(\d+)$/.exec(answered('Content-Range') ?? '')?.[1];
+    const bytes =
+      this.#body?.plan.payloadLength ?? (whole === undefined ? bytesSent : Number(whole));
+    return {
+      request,
+      hostId: this.#gateway.hostId,
+      requester: this.#identity?.ownerId,
+      startedMs: this.#startedMs,
+      status: this.#status,
+      code: this.#code ?? answered('x-amz-error-code'),
+      bytesSent,
+      objectSize: request.key === undefined || this.#status >= 400 ? undefined : bytes,
+      totalMs: clock.now() - this.#startedMs,
+      turnAroundMs: this.#answeredMs - this.#startedMs,
+      website: this.#website,
+    };
+  }
+
   /** Everything up to the operation's first await happens before this returns. */
   async #run(transport: Transport): Promise<S3Response> {
     const { options, authenticator } = this.#gateway;
+    const site = this.#site(options.websiteDomains);
+    if (site !== undefined) return site;
     this.#request = resolveRequest(this.#head, this.#id, options.domains);
     if (this.#head.method === 'OPTIONS') return preflight(this.#request, options.objects);
     const verified = authenticator.authenticate(this.#request, this.#startedMs);
@@ -228,6 +268,25 @@ class S3Exchange implements Exchange {
     };
   }
 
+  /** The answer of a website, when the host is one. */
+  #site(domains: readonly string[] = []): S3Response | undefined {
+    if (domains.length === 0) return undefined;
+    const host = this.#head.headers.find(([name]) => name === 'host')?.[1] ?? '';
+    if (virtualBucket(host, domains) === undefined) return undefined;
+    const { options, hostId } = this.#gateway;
+    this.#request = resolveRequest(this.#head, this.#id, domains);
+    this.#website = true;
+    if (this.#head.method === 'OPTIONS') return preflight(this.#request, options.objects);
+    const visitor = options.insecure ? options.rootOwner : ANONYMOUS;
+    return serveWebsite(this.#request, {
+      objects: options.objects,
+      authorize: (action, bucket, key) =>
+        options.authorizer.authorize(visitor, action, bucket, key),
+      hostId,
+      signal: this.#signal(),
+    });
+  }
+
   #origin({ accessKeyId, ownerId }: Identity): EventOrigin {
     const { hostId } = this.#gateway;
     const { remoteAddress } = this.#head;
@@ -281,6 +340,8 @@ class S3Exchange implements Exchange {
 
   #finish(response: S3Response): S3Response {
     this.#status = response.status;
+    this.#answer = response.headers;
+    this.#answeredMs = this.#gateway.options.clock.now();
     const { objects } = this.#gateway.options;
     const cors = this.#request === undefined ? [] : corsHeaders(this.#request, objects);
     return {

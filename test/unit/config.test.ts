@@ -51,6 +51,8 @@ describe('settings', () => {
       reclaimGraceMs: LIMITS.reclaimGraceMs,
       uploadDays: LIMITS.uploadDays,
       lifecycleDayMs: 86_400_000,
+      websiteDomains: [],
+      accessLogMs: 60_000,
       eventTargets: [],
       rootKey: undefined,
     });
