@@ -3,7 +3,6 @@ import { createBucket, deleteBucket, getBucketLocation, headBucket } from './ope
 import {
   bucketAccelerate,
   bucketCors,
-  bucketEncryption,
   bucketLifecycle,
   bucketLogging,
   bucketNotification,
@@ -77,9 +76,6 @@ export const OPERATIONS = {
   GetBucketCors: bucketCors.get,
   PutBucketCors: bucketCors.put,
   DeleteBucketCors: bucketCors.remove,
-  GetBucketEncryption: bucketEncryption.get,
-  PutBucketEncryption: bucketEncryption.put,
-  DeleteBucketEncryption: bucketEncryption.remove,
   GetBucketLifecycleConfiguration: bucketLifecycle.get,
   PutBucketLifecycleConfiguration: bucketLifecycle.put,
   DeleteBucketLifecycle: bucketLifecycle.remove,
