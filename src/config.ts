@@ -51,6 +51,11 @@ export interface Settings {
   readonly reclaimGraceMs: number;
   readonly uploadDays: number;
   readonly lifecycleDayMs: number;
+  /** Besides those below `domains`. */
+  readonly websiteDomains: readonly string[];
+  readonly accessLogMs: number;
+  /** Names differ. */
+  readonly eventTargets: readonly { readonly name: string; readonly place: string }[];
   readonly logLevel: LogLevel;
   readonly logFormat: 'auto' | 'ndjson' | 'pretty';
   /** Undefined: generated on the first start and kept in `credentialsFile`. */
@@ -164,11 +169,23 @@ function settle(values: Values): Settings {
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,
     uploadDays: values['upload-days'],
     lifecycleDayMs: values['lifecycle-day-seconds'] * 1000,
+    websiteDomains: values['website-domain'],
+    accessLogMs: values['access-log-seconds'] * 1000,
+    eventTargets: checkTargets(values['event-target']),
     logLevel: values['log-level'],
     logFormat: values['log-format'],
     rootKey:
       accessKey === undefined || secretKey === undefined ? undefined : { accessKey, secretKey },
   });
+}
+
+function checkTargets(targets: Settings['eventTargets']): Settings['eventTargets'] {
+  const names = new Set<string>();
+  for (const { name } of targets) {
+    if (names.has(name)) throw new ConfigError(`--event-target: ${name} is given twice`);
+    names.add(name);
+  }
+  return targets;
 }
 
 function checkDirectories(directories: readonly string[]): readonly string[] {

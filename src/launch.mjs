@@ -307,6 +307,7 @@ const SCRIPTS = {
   crash: (args) => run([CRASH, ...args]),
   perf: (args) => run([join(DIST, 'perf', 'main.js'), ...args]),
   'perf-memory': (args) => run([join(DIST, 'perf', 'memory.js'), ...args]),
+  'perf-peers': (args) => run([join(DIST, 'perf', 'peers.js'), ...args]),
   'perf-digests': (args) => run([join(DIST, 'perf', 'digests.js'), ...args]),
   'perf-storage': (args) => run([join(DIST, 'perf', 'storage.js'), ...args]),
   'native-bench': (args) => run([join(DIST, 'native-bench', 'main.js'), ...args]),

@@ -85,6 +85,13 @@ export const LIMITS = {
   refusedBytes: 256 * MIB,
   /** See `contendedMs`: 16 KiB/s, what uWebSockets by itself would demand at all times. */
   contendedBytes: 48 * KIB,
+  /** Everything of a posted form but its file: AWS's bound. */
+  formBytes: 20 * KIB,
+  formFieldCount: 100,
+  /** RFC 2046: longer boundaries are not allowed. */
+  boundaryChars: 70,
+  /** Of a posted form's policy: what one can sign is good no longer than a signing key. */
+  policyConditions: 200,
   xmlDepth: 16,
   /** CompleteMultipartUpload with 10,000 parts and five checksums each stays below this. */
   completeXmlBytes: 4 * MIB,
@@ -128,12 +135,23 @@ export const LIMITS = {
   /** Derived signing keys that are remembered: one per secret, day and region. */
   signingKeyCount: 1024,
 
+  /** Events that wait for one target; one more, and the request that caused it must slow down. */
+  eventQueueRows: 1_000_000,
+  /** Records of one document that is delivered to a target. */
+  eventBatch: 100,
+  /** Lines of one bucket's access log that wait for their delivery; more are dropped, and told. */
+  accessLogBytes: 4 * MIB,
+
   // time
   /**
    * Blocks in the middle of a body wait this long for blocks of other bodies to be digested with.
    * The end of a body never waits, nor does a body that is alone or has half its blocks waiting.
    */
   digestGatherMs: 2,
+  /** How long a target may take to accept a document. */
+  eventDeliveryMs: 10_000,
+  /** Longest pause between two attempts to reach a target. */
+  eventRetryMs: 60_000,
   /** A connection without a request in flight is closed after this. */
   keepAliveMs: 75_000,
   /** The same where uWebSockets holds the connections: it is built in there. */

@@ -94,6 +94,15 @@ export class BlockFill {
     this.#handOnFull();
   }
 
+  /** No more payload comes, although more might have: hands on what there is. */
+  endEarly(): void {
+    this.#left = 0;
+    if (this.#filled > 0) this.#handOnFull();
+    this.#block?.release();
+    this.#block = undefined;
+    for (const block of this.#spare.splice(0)) block.release();
+  }
+
   /** Steps after the last block was handed on. */
   tail(): readonly DigestStep[] {
     assert(this.#left === 0, 'a tail follows all payload');

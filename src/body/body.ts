@@ -26,6 +26,11 @@ export interface BodyPlan {
   readonly framing: 'identity' | 'aws-chunked';
   /** Bytes of payload: Content-Length, or x-amz-decoded-content-length when aws-chunked. */
   readonly payloadLength: number;
+  /**
+   * Set when only the end of the wire tells the length (a form's file): it has at least so many
+   * bytes, and `payloadLength` at most. The difference is bounded (`LIMITS.formBytes`).
+   */
+  readonly lengthMin?: number | undefined;
   /** Digests to compute over the payload. */
   readonly digests: ReadonlySet<DigestName>;
   /** Values the headers declared (Content-MD5, x-amz-content-sha256, x-amz-checksum-*), raw. */

@@ -61,6 +61,10 @@ class StreamBody implements Body, BodyFeed {
   readonly #queue: Block[] = [];
   #pull: Deferred<Block | undefined> | undefined;
   #pulledBytes = 0;
+  /** Of the payload; less than the plan allows only where the wire's end decides it. */
+  #length: number;
+  /** Bytes of payload handed on in blocks. */
+  #filledBytes = 0;
   #started = false;
   /** Heap copies of wire bytes that came while there was no room; the first from `#stashAt`. */
   readonly #stash: Uint8Array[] = [];
@@ -76,6 +80,7 @@ class StreamBody implements Body, BodyFeed {
 
   constructor(arena: Arena, plan: BodyPlan, transport: Transport, queue: DigestQueue | undefined) {
     this.plan = plan;
+    this.#length = plan.payloadLength;
     this.#transport = transport;
     this.#fill = new BlockFill(arena, plan.payloadLength, {
       hasRoom: () => this.#hasRoom(),
@@ -161,7 +166,7 @@ class StreamBody implements Body, BodyFeed {
         yield block;
       }
     } finally {
-      if (this.#pulledBytes < this.plan.payloadLength) this.cancel(new Error(LEFT_EARLY));
+      if (this.#pulledBytes < this.#length) this.cancel(new Error(LEFT_EARLY));
     }
   }
 
@@ -230,6 +235,7 @@ class StreamBody implements Body, BodyFeed {
   }
 
   #filled(block: Block, steps: readonly DigestStep[]): void {
+    this.#filledBytes += block.length;
     this.#session?.add(block, steps);
     if (this.#pull === undefined) {
       this.#queue.push(block);
@@ -248,7 +254,7 @@ class StreamBody implements Body, BodyFeed {
       this.#drain();
       return block;
     }
-    if (this.#pulledBytes === this.plan.payloadLength) return undefined;
+    if (this.#pulledBytes === this.#length) return undefined;
     this.#pull = new Deferred();
     return this.#pull.promise;
   }
@@ -256,10 +262,20 @@ class StreamBody implements Body, BodyFeed {
   /** The wire ended and all of it was decoded. */
   #finish(): void {
     this.#claims = this.#endFrame();
+    if (this.plan.lengthMin !== undefined) this.#endEarly();
     // What is wrong with a trailer is reported after what is wrong with a chunk.
     const trailer = this.#claims instanceof S3Error ? undefined : this.#trailer;
     if (this.#session === undefined) this.#judge(new Map());
     else this.#session.finish(this.#fill.tail(), trailer);
+  }
+
+  /** The wire's end said how long the payload is: a pull that waits for more is over. */
+  #endEarly(): void {
+    this.#fill.endEarly();
+    this.#length = this.#filledBytes;
+    if (this.#pulledBytes < this.#length) return;
+    this.#pull?.resolve(undefined);
+    this.#pull = undefined;
   }
 
   /** Throws when bytes are missing; answers what is wrong with the trailer. */
@@ -278,7 +294,7 @@ class StreamBody implements Body, BodyFeed {
     assert(claims !== undefined, 'digests are done after the wire ended');
     try {
       if (claims instanceof S3Error) throw claims;
-      const payload = settle(claims, digests);
+      const payload = settle(claims, digests, this.#length);
       this.#over = true;
       this.#settled.resolve(payload);
     } catch (error) {

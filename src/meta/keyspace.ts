@@ -10,6 +10,7 @@
  *                    v grouped key, inverted position → ObjectRecord (older versions, newest first)
  *   p/<upload id>    p part number → PartRecord · q id → PartRecord that was superseded
  *   m/<blob id>      m page number → BlobPage · h owner id → SharingRecord
+ *   events           e target 00 id → EventRecord
  *   each of them     s → StateRecord
  *
  * Ids are 32 lower-case hex digits (`timeOrderedId`): check foreign text with `isId` first.
@@ -24,6 +25,7 @@ const tag = (letter: string): Uint8Array => utf8(letter);
 const TAG_BUCKET = tag('b');
 const TAG_RETIRED = tag('x');
 const TAG_CONFIG = tag('c');
+const TAG_EVENT = tag('e');
 const TAG_OBJECT = tag('o');
 const TAG_VERSION = tag('v');
 const TAG_UPLOAD = tag('u');
@@ -48,6 +50,9 @@ export function isId(text: string): boolean {
 // partitions
 
 export const BUCKETS: Partition = 'buckets' as Partition;
+
+/** Event notifications on their way to targets. */
+export const EVENTS: Partition = 'events' as Partition;
 
 export function indexPartition(bucketId: string, number: number): Partition {
   assert(isId(bucketId) && Number.isInteger(number) && number >= 0, 'index partition address');
@@ -133,6 +138,19 @@ export function decodeConfigKey(rowKey: Uint8Array): { bucketId: string; name: s
   assert(rowKey[0] === TAG_CONFIG[0], 'row key of a configuration');
   const text = utf8Decode(rowKey.subarray(1));
   return { bucketId: text.slice(0, 32), name: text.slice(32) };
+}
+
+// table `events`
+
+/** All events that wait for a target, in the order in which they were queued. */
+export function eventPrefix(target: string): Uint8Array {
+  assert(target.length > 0 && !target.includes('\0'), 'name of an event target');
+  return concatBytes(TAG_EVENT, utf8(target), Uint8Array.of(0));
+}
+
+export function eventKey(target: string, id: string): Uint8Array {
+  assert(isId(id), 'event id');
+  return concatBytes(eventPrefix(target), utf8(id));
 }
 
 // table `o`: latest objects

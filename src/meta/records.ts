@@ -181,6 +181,14 @@ export interface ConfigRecord {
   readonly text: string;
 }
 
+/** An event notification that waits for its delivery to one target. */
+export interface EventRecord {
+  /** What kind of document goes to the target. */
+  readonly kind: 'record' | 'test';
+  /** JSON: one record of an event document, or the whole test document. */
+  readonly text: string;
+}
+
 /** A deleted bucket whose index partitions still hold reclaim rows. */
 export interface RetiredRecord {
   readonly id: string;

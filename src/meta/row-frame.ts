@@ -27,6 +27,7 @@ export const ROW_KINDS = {
   sharing: 8,
   state: 9,
   config: 10,
+  event: 16,
 } as const;
 export type RowKind = keyof typeof ROW_KINDS;
 

@@ -7,7 +7,10 @@ import { equalTextConstantTime } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error, type S3ErrorDetails } from '../base/s3-error.ts';
 import type { ChunkSigner } from '../body/body.ts';
-import type { Identity } from './operation.ts';
+import { assert } from '../base/assert.ts';
+import { ANONYMOUS, type Identity } from './operation.ts';
+import { type SizeRange, checkPolicy, parsePolicy } from './post-form/policy.ts';
+import { type FormSignature, formSignatureOf, parseFormSignature } from './post-form/signature.ts';
 import { withQueryHeaders } from './query-headers.ts';
 import type { S3Request } from './request.ts';
 import {
@@ -77,14 +80,7 @@ export class Authenticator {
     if (this.#options.insecure) return this.#insecure(request);
     const authorization = request.headers.get('authorization');
     const presigned = request.query.has('X-Amz-Algorithm') || request.query.has('X-Amz-Signature');
-    if (authorization !== undefined && presigned) {
-      throw new S3Error('InvalidArgument', {
-        message:
-          'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, ' +
-          'Signature query string parameter or the Authorization header should be specified',
-        fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
-      });
-    }
+    if (authorization !== undefined && presigned) throw twoMechanisms(authorization);
     if (presigned) return this.#verify(request, parsePresigned(request), nowMs);
     if (authorization === undefined) {
       // Nobody: there is nothing yet that everybody may do.
@@ -101,11 +97,7 @@ export class Authenticator {
     checkSignedHeaders(request, presented);
     const signedHash = signedPayloadHash(request, presented);
     const { accessKeyId } = presented;
-    const credential = this.#options.credentials.lookup(accessKeyId);
-    if (credential === undefined) {
-      throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: accessKeyId } });
-    }
-    const { ownerId, displayName, secret } = credential;
+    const { ownerId, displayName, secret } = this.#credential(accessKeyId);
     if (sentToken(request)) throw new S3Error('InvalidToken');
     const keyName = `${presented.day}\n${presented.region}\n${secret}`;
     const known = this.#signingKeys.get(keyName);
@@ -125,6 +117,55 @@ export class Authenticator {
       payloadHash: query ? sentPayloadHash(request, signedHash) : signedHash,
       signer: { seed, signingKey, scope: scopeOf(presented), date },
     });
+  }
+
+  /**
+   * A posted form, as `formRequest` reads it: nobody's, or signed by its policy, which then holds
+   * for every field. Answers how long the file may be, which only its end can tell.
+   */
+  authenticateForm(request: S3Request, nowMs: number): VerifiedRequest & { file: SizeRange } {
+    const { bucket, form } = request;
+    assert(form !== undefined && bucket !== undefined, 'a form posted to a bucket');
+    const signature = parseFormSignature(form);
+    const identity = this.#signerOf(request, signature, nowMs);
+    const fields = new Map([...form, ['bucket', bucket]]);
+    const file =
+      signature === undefined
+        ? { sizeMin: 0, sizeMax: LIMITS.putBytes }
+        : checkPolicy(parsePolicy(signature.policy), fields, nowMs);
+    const verified = seal({ request, identity, payloadHash: UNSIGNED_PAYLOAD, signer: undefined });
+    return { ...verified, file };
+  }
+
+  #signerOf(request: S3Request, signature: FormSignature | undefined, nowMs: number): Identity {
+    if (this.#options.insecure) return this.#options.insecureOwner;
+    const header = request.head.headers.find(([name]) => name === 'authorization');
+    if (header !== undefined) throw twoMechanisms(header[1]);
+    if (signature === undefined) return ANONYMOUS;
+    if (signature.version === 2) throw oldForm();
+    this.#checkScope(signature.presented);
+    checkFormDate(signature.presented.date, nowMs);
+    const { accessKeyId } = signature;
+    const { secret, ownerId, displayName } = this.#credential(accessKeyId);
+    if (request.headers.has('x-amz-security-token')) throw new S3Error('InvalidToken');
+    const expected = formSignatureOf(signature, secret);
+    if (!equalTextConstantTime(signature.signature, expected)) {
+      throw new S3Error('SignatureDoesNotMatch', {
+        fields: {
+          AWSAccessKeyId: accessKeyId,
+          StringToSign: signature.policy,
+          SignatureProvided: signature.signature,
+          StringToSignBytes: bytesOf(signature.policy),
+        },
+      });
+    }
+    return { accessKeyId, ownerId, displayName };
+  }
+
+  #credential(accessKeyId: string): Credential {
+    const credential = this.#options.credentials.lookup(accessKeyId);
+    if (credential !== undefined) return credential;
+    throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: accessKeyId } });
   }
 
   #insecure(request: S3Request): VerifiedRequest {
@@ -188,6 +229,24 @@ function wrongScope(
         ...details,
         message: `The authorization header is malformed; ${message}`,
       });
+}
+
+function twoMechanisms(authorization: string): S3Error {
+  return new S3Error('InvalidArgument', {
+    message:
+      'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, ' +
+      'Signature query string parameter or the Authorization header should be specified',
+    fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
+  });
+}
+
+/** A policy says itself how long it is good; the key that signed it is good for a week. */
+function checkFormDate(date: string, nowMs: number): void {
+  const dateMs = parseAmzDate(date);
+  if (dateMs === undefined) throw dateMissing();
+  if (dateMs - nowMs > LIMITS.clockSkewMs || nowMs - dateMs > LIMITS.presignSeconds * 1000) {
+    throw new S3Error('AccessDenied', { message: 'Invalid according to Policy: Policy expired.' });
+  }
 }
 
 /** Signature version 2, and whatever came before. */

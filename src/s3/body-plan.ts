@@ -8,6 +8,7 @@ import { S3Error } from '../base/s3-error.ts';
 import type { BodyPlan, DigestName } from '../body/body.ts';
 import type { VerifiedRequest } from './authn.ts';
 import type { BoundOperation } from './operation.ts';
+import type { FileBounds } from './post-form/form-feed.ts';
 import type { S3Request } from './request.ts';
 import { UNSIGNED_PAYLOAD } from './sigv4.ts';
 
@@ -190,6 +191,20 @@ export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPla
     hasTrailer: mode?.hasTrailer === true,
     signer: mode?.signed === true ? signer : undefined,
   };
+}
+
+/** A form's file: how long it is, its end tells. */
+export function planForm(
+  verified: VerifiedRequest,
+  bounds: BodyBounds,
+  { lengthMin, lengthMax }: FileBounds,
+): BodyPlan {
+  if (lengthMin > bounds.bytesMax) {
+    throw new S3Error('EntityTooLarge', {
+      fields: { ProposedSize: String(lengthMax), MaxSizeAllowed: String(bounds.bytesMax) },
+    });
+  }
+  return { ...planBody(verified, bounds), lengthMin };
 }
 
 /** Bounds of the body that an operation takes. */

@@ -18,6 +18,13 @@ export interface Identity {
   readonly displayName: string;
 }
 
+/** Who asks without a signature; the id is AWS's own for that. */
+export const ANONYMOUS: Identity = {
+  accessKeyId: undefined,
+  ownerId: '65a011a29cdf8ec533ec3d1ccaae921c',
+  displayName: 'anonymous',
+};
+
 export type Action = `s3:${string}`;
 
 export interface OperationContext {

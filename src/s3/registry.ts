@@ -3,7 +3,6 @@ import { createBucket, deleteBucket, getBucketLocation, headBucket } from './ope
 import {
   bucketAccelerate,
   bucketCors,
-  bucketEncryption,
   bucketLifecycle,
   bucketLogging,
   bucketNotification,
@@ -30,6 +29,7 @@ import {
   putObjectLockConfiguration,
   putObjectRetention,
 } from './operations/object-lock.ts';
+import { postObject } from './operations/post-object.ts';
 import { copyObject, putObject } from './operations/put-object.ts';
 import { listObjectVersions } from './operations/list-versions.ts';
 import { listBuckets } from './operations/service.ts';
@@ -45,6 +45,7 @@ export const OPERATIONS = {
   GetBucketLocation: getBucketLocation,
   ListObjects: listObjects,
   ListObjectsV2: listObjectsV2,
+  PostObject: postObject,
   PutObject: putObject,
   CopyObject: copyObject,
   GetObject: getObject,
@@ -75,9 +76,6 @@ export const OPERATIONS = {
   GetBucketCors: bucketCors.get,
   PutBucketCors: bucketCors.put,
   DeleteBucketCors: bucketCors.remove,
-  GetBucketEncryption: bucketEncryption.get,
-  PutBucketEncryption: bucketEncryption.put,
-  DeleteBucketEncryption: bucketEncryption.remove,
   GetBucketLifecycleConfiguration: bucketLifecycle.get,
   PutBucketLifecycleConfiguration: bucketLifecycle.put,
   DeleteBucketLifecycle: bucketLifecycle.remove,

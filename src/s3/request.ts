@@ -32,6 +32,8 @@ export interface S3Request {
   readonly query: ReadonlyMap<string, string>;
   /** Lower-case names; repeated headers joined with `,`. */
   readonly headers: ReadonlyMap<string, string>;
+  /** PostObject only: the form's fields by lower-case name, without the file. */
+  readonly form?: ReadonlyMap<string, string> | undefined;
   readonly id: string;
 }
 

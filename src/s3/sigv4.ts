@@ -62,7 +62,8 @@ type Scope = Pick<Presented, 'accessKeyId' | 'day' | 'region' | 'service' | 'ter
 const CREDENTIAL_SHAPE =
   'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".';
 
-function parseCredential(credential: string, form: Presented['form']): Scope {
+/** Throws in the words of the form that carried it. */
+export function parseCredential(credential: string, form: Presented['form']): Scope {
   const start = form === 'query' ? 'Error parsing the X-Amz-Credential parameter; ' : '';
   const parts = credential.split('/');
   const [day, region, service, terminator] = parts.slice(-4);

@@ -5,7 +5,6 @@ import {
   DeleteBucketTaggingCommand,
   GetBucketAccelerateConfigurationCommand,
   GetBucketCorsCommand,
-  GetBucketEncryptionCommand,
   GetBucketLifecycleConfigurationCommand,
   GetBucketLoggingCommand,
   GetBucketNotificationConfigurationCommand,
@@ -57,10 +56,6 @@ describe('a bucket without configurations', () => {
   });
 
   it('has what AWS gives every bucket', async () => {
-    const encryption = await client.send(new GetBucketEncryptionCommand({ Bucket }));
-    expect(encryption.ServerSideEncryptionConfiguration?.Rules).toEqual([
-      { ApplyServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' }, BucketKeyEnabled: false },
-    ]);
     const payment = await client.send(new GetBucketRequestPaymentCommand({ Bucket }));
     expect(payment.Payer).toBe('BucketOwner');
     const speed = await client.send(new GetBucketAccelerateConfigurationCommand({ Bucket }));
@@ -72,7 +67,7 @@ describe('a bucket without configurations', () => {
   });
 
   it('is a bucket: others have none of it', async () => {
-    for (const name of ['cors', 'encryption', 'requestPayment', 'lifecycle']) {
+    for (const name of ['cors', 'requestPayment', 'lifecycle']) {
       const nowhere = { path: '/no-such-bucket', query: { [name]: '' } };
       expect(await outcome(sluice, nowhere)).toEqual([404, 'NoSuchBucket']);
       const gone = { ...nowhere, method: 'PUT', body: '<Any/>' };
@@ -239,10 +234,6 @@ describe('the small ones', () => {
       '<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>',
     ],
     ['accelerate', '<AccelerateConfiguration><Status>Enabled</Status></AccelerateConfiguration>'],
-    [
-      'encryption',
-      '<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>',
-    ],
   ])('%s comes back as it was put', async (name, body) => {
     expect(await put(name, body)).toEqual([200, undefined]);
     const inner = body.slice(body.indexOf('>') + 1);
@@ -263,13 +254,6 @@ describe('the small ones', () => {
       400,
       'MalformedXML',
     ],
-    [
-      'encryption',
-      '<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>',
-      501,
-      'NotImplemented',
-    ],
-    ['encryption', '<ServerSideEncryptionConfiguration/>', 400, 'MalformedXML'],
     [
       'notification',
       '<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:1:q</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>',

@@ -51,6 +51,9 @@ describe('settings', () => {
       reclaimGraceMs: LIMITS.reclaimGraceMs,
       uploadDays: LIMITS.uploadDays,
       lifecycleDayMs: 86_400_000,
+      websiteDomains: [],
+      accessLogMs: 60_000,
+      eventTargets: [],
       rootKey: undefined,
     });
     expect(Object.isFrozen(serve(''))).toBe(true);

@@ -8,12 +8,7 @@ import { CORS } from '../documents/cors.ts';
 import { LIFECYCLE, withIds } from '../documents/lifecycle.ts';
 import { LOGGING } from '../documents/logging.ts';
 import { NOTIFICATION, subscriptionsOf } from '../documents/notification.ts';
-import {
-  ACCELERATE,
-  ENCRYPTION,
-  ENCRYPTION_DEFAULT,
-  REQUEST_PAYMENT,
-} from '../documents/settings.ts';
+import { ACCELERATE, REQUEST_PAYMENT } from '../documents/settings.ts';
 import { TAGGING } from '../documents/tags.ts';
 import { WEBSITE } from '../documents/website.ts';
 import { configuration } from './configuration.ts';
@@ -54,24 +49,6 @@ export const bucketLifecycle = configuration({
   headers: ({ defaultMinimumObjectSize }) => [
     [MINIMUM_SIZE_HEADER, defaultMinimumObjectSize ?? MINIMUM_SIZES[0]],
   ],
-});
-
-export const bucketEncryption = configuration({
-  name: 'encryption',
-  schema: ENCRYPTION,
-  actions: { get: 's3:GetEncryptionConfiguration', put: 's3:PutEncryptionConfiguration' },
-  missing: { value: ENCRYPTION_DEFAULT },
-  // A rule may say no more than whether a bucket key is used: the algorithm is AES256 then.
-  admit: ({ Rule: [rule] }) => ({
-    Rule: [
-      {
-        ApplyServerSideEncryptionByDefault: rule?.ApplyServerSideEncryptionByDefault ?? {
-          SSEAlgorithm: 'AES256' as const,
-        },
-        BucketKeyEnabled: rule?.BucketKeyEnabled ?? false,
-      },
-    ],
-  }),
 });
 
 export const bucketRequestPayment = configuration({

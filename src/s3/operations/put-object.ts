@@ -1,4 +1,5 @@
 /** PutObject and CopyObject: parse and render. The route table tells them apart by header. */
+import type { Body } from '../../body/body.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type {
   ChecksumAlgorithm,
@@ -8,7 +9,7 @@ import type {
   ObjectAttributes,
   PutResult,
 } from '../../objects/contract.ts';
-import { operation } from '../operation.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
@@ -29,7 +30,7 @@ import {
 import { lockHeaders } from './object-lock.ts';
 import { versionHeaders } from './version-id.ts';
 
-interface PutInput {
+export interface PutInput {
   readonly bucket: string;
   readonly key: string;
   readonly attributes: ObjectAttributes;
@@ -37,44 +38,54 @@ interface PutInput {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
 
+export function parsePut(request: S3Request): PutInput {
+  refuseUnbuiltHeaders(request.headers);
+  return {
+    ...objectOf(request),
+    attributes: parseAttributes(request.headers),
+    conditions: parseWriteConditions(request.headers),
+    checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
+  };
+}
+
 interface Copied {
   readonly result: CopyResult;
   readonly expiration: S3Response['headers'];
 }
 
-interface Written {
+export interface Written {
   readonly result: PutResult;
   readonly expiration: S3Response['headers'];
+}
+
+/** What a PUT and a posted form do alike. `event`: the last word of the event's name. */
+export async function writeObject(
+  context: OperationContext,
+  input: PutInput,
+  body: Body,
+  event: 'Put' | 'Post',
+): Promise<Written> {
+  const { attributes, bucket, key } = input;
+  const lock = lockHeaders(context.request.request.headers, context.clock.now());
+  const result = await context.objects.put(
+    {
+      ...input,
+      attributes: lock === undefined ? attributes : { ...attributes, lock },
+      ownerId: context.identity.ownerId,
+      signal: context.signal,
+    },
+    body,
+  );
+  const { size, etag, versionId } = result;
+  await context.note(bucket, { name: `ObjectCreated:${event}`, key, size, etag, versionId });
+  return { result, expiration: writtenExpiration(context, bucket, key) };
 }
 
 export const putObject = operation<PutInput, Written>({
   action: 's3:PutObject',
   body: 'stream',
-  parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
-    return {
-      ...objectOf(request),
-      attributes: parseAttributes(request.headers),
-      conditions: parseWriteConditions(request.headers),
-      checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
-    };
-  },
-  run: async (context, input, body) => {
-    const { attributes, bucket, key } = input;
-    const lock = lockHeaders(context.request.request.headers, context.clock.now());
-    const result = await context.objects.put(
-      {
-        ...input,
-        attributes: lock === undefined ? attributes : { ...attributes, lock },
-        ownerId: context.identity.ownerId,
-        signal: context.signal,
-      },
-      body,
-    );
-    const { size, etag, versionId } = result;
-    await context.note(bucket, { name: 'ObjectCreated:Put', key, size, etag, versionId });
-    return { result, expiration: writtenExpiration(context, bucket, key) };
-  },
+  parse: parsePut,
+  run: (context, input, body) => writeObject(context, input, body, 'Put'),
   render: ({ result, expiration }) => ({
     status: 200,
     headers: [

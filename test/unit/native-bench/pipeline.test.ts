@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import xxhash from 'xxhash-wasm';
 import { PipelineServer } from '../../../native-bench/pipeline-server.ts';
-import { multipartPut, type PayloadMode } from '../../../perf/bulk-load.ts';
+import { multipartPut, type PayloadMode as AnyMode } from '../../../perf/bulk-load.ts';
 import { type Answer, Connection } from '../../../perf/connection.ts';
 import { chunkHashes, sign, signedChunks, unsignedTrailer } from '../../../perf/sign.ts';
 import { crc32, crc32c, crc64nvme } from '../../../src/wasm/crc.ts';
 import { compile, pathOf } from './compiled.ts';
+
+/** The trailer's checksum is said apart here. */
+type PayloadMode = Exclude<AnyMode, 'unsigned-trailer-crc64nvme'>;
 
 const programs = await compile('pipeline');
 const hashes = await xxhash();
