@@ -7,7 +7,7 @@ import { mixedLoad, prepareMixed } from '../../../perf/mixed-load.ts';
 import { PAYLOAD_MODES } from '../../../perf/payload.ts';
 import { costOf, peakRssBytes, rssBytes } from '../../../perf/process-cost.ts';
 import { runScenario, type Scenario, type Side, type Stage } from '../../../perf/scenario.ts';
-import { seed, smallRequests } from '../../../perf/small-load.ts';
+import { cannonLoad, seed, smallRequests } from '../../../perf/small-load.ts';
 import { fillBucket } from '../../../perf/small-scenarios.ts';
 import type { Target } from '../../../perf/target.ts';
 import { startSluice } from '../../support/server.ts';
@@ -91,6 +91,8 @@ describe('loads against the real server, which verifies all of it', () => {
       for (const method of ['PUT', 'GET', 'HEAD'] as const) {
         expect((await smallRequests({ ...load, method }, 50)()).latencies).toHaveLength(50);
       }
+      const cannon = await cannonLoad({ ...load, method: 'GET' }, 50);
+      expect([cannon.units, cannon.latencies.length]).toEqual([50, 50]);
       const missing = { ...load, method: 'HEAD', keyPrefix: 'none-' } as const;
       await expect(smallRequests(missing, 5)()).rejects.toThrow('HEAD: 404');
     }));
