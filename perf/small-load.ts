@@ -82,11 +82,15 @@ export async function cannonLoad(options: SmallOptions, count: number): Promise<
   const startedMs = performance.now();
   const { connections } = options;
   const load = { url: `http://${host}`, connections, amount: count, requests: [{ setupRequest }] };
-  const running = autocannon(load);
-  running.on('response', (_, status, __, ms) => {
-    if (status === options.expectStatus) latencies.push(ms);
+  await new Promise<void>((resolve, reject) => {
+    const running = autocannon(load, (error: unknown) => {
+      if (error instanceof Error) reject(error);
+      else resolve();
+    });
+    running.on('response', (_, status, __, ms) => {
+      if (status === options.expectStatus) latencies.push(ms);
+    });
   });
-  await running;
   const wallMs = performance.now() - startedMs;
   if (latencies.length !== count) throw new Error(`autocannon: ${count - latencies.length} failed`);
   return { units: count, wallMs, latencies };
