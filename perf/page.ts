@@ -44,6 +44,14 @@ export function targetTable(measured: Measured): string {
   return markdown([['work', 'target', 'ours', 'met', 'in one run with peers'], ...rows]);
 }
 
+/** Short windows of a server that is still warming judge nothing; the page says so. */
+const isQuick = (report: Report | undefined): boolean =>
+  report !== undefined && report.command.includes('--quick');
+
+const QUICK_NOTE =
+  'These figures come from a run with `--quick`: one short round each, the server still warming. ' +
+  'They show that the commands work and judge nothing.';
+
 export function resultTable(results: readonly Result[]): string {
   const header = [
     'scenario',
@@ -81,12 +89,9 @@ function machineText({ machine, command, results }: Report): string {
   const counts = results.map(({ samples }) => samples.length);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   const rounds = least === most ? String(least) : `${least} to ${most}`;
-  const quick = command.includes('--quick')
-    ? ' Run with `--quick`: short, so only a first look.'
-    : '';
   return (
     `\`${command}\` on ${date.slice(0, 10)}: ${cores} × ${cpu}, ${memoryGiB} GiB, ` +
-    `Linux ${kernel}, Node ${node}; rounds per scenario: ${rounds}.${quick}`
+    `Linux ${kernel}, Node ${node}; rounds per scenario: ${rounds}.`
   );
 }
 
@@ -129,7 +134,8 @@ export function generatedPart(directory: string): string {
     peers: peers?.results ?? [],
     pipelines: native?.pipelines ?? [],
   };
-  const parts = ['## Targets', targetTable(measured)];
+  const note = isQuick(perf) || isQuick(peers) ? [`**${QUICK_NOTE}**`] : [];
+  const parts = ['## Targets', ...note, targetTable(measured)];
   if (perf !== undefined) {
     parts.push('## Ours', machineText(perf), picture(directory, 'perf'), resultTable(perf.results));
   }

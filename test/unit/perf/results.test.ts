@@ -116,6 +116,10 @@ describe('targets', () => {
       expect(filled).toMatch(/^before\n[\s\S]*\nafter\n$/);
       expect(filled).toContain('1.90 ns/B');
       expect(filled).not.toContain('stale');
+      expect(filled).not.toContain('judge nothing');
+      const quick = { ...report, command: 'npm run perf -- --quick' };
+      writeFileSync(join(directory, 'perf.json'), JSON.stringify(quick));
+      expect(generatedPart(directory)).toContain('judge nothing');
       expect(() => fill('no markers', '')).toThrow('no markers');
     } finally {
       rmSync(directory, { recursive: true });
