@@ -35,6 +35,8 @@ export interface Command {
 const WORDS_BYTES = 8192;
 /** A peer may look at its drives for a while. */
 const START_MS = 60_000;
+/** Who has not ended by then is killed: its data is thrown away anyway. */
+const END_MS = 20_000;
 
 export class OwnProcess {
   readonly port: number;
@@ -110,12 +112,14 @@ export class OwnProcess {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
+    const hard = setTimeout(() => child.kill('SIGKILL'), END_MS);
     await gone;
+    clearTimeout(hard);
   }
 
   /** Ends the process and removes the folder. */
-  async remove(): Promise<void> {
-    await this.end();
+  async remove(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.end(signal);
     rmSync(this.directory, { recursive: true, force: true });
     process.off('exit', this.#abandon);
   }

@@ -141,8 +141,9 @@ class PeerServer implements Target {
     }
   }
 
+  /** Not gracefully: some take half a minute for that, and nothing of theirs is kept. */
   stop(): Promise<void> {
-    return this.#process.remove();
+    return this.#process.remove('SIGKILL');
   }
 }
 
