@@ -58,7 +58,9 @@ export const putObject = operation<PutInput, Written>({
       body,
     );
     const { size, etag } = result;
-    await context.note(bucket, { name: 'ObjectCreated:Put', key, size, etag });
+    // Awaited only when somebody listens: an await costs more than the question.
+    const noted = context.note(bucket, { name: 'ObjectCreated:Put', key, size, etag });
+    if (noted !== undefined) await noted;
     return { result, expiration: writtenExpiration(context, bucket, key) };
   },
   render: ({ result, expiration }) => ({
