@@ -55,6 +55,7 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
       domains: settings.domains,
       region: settings.region,
       insecure: settings.insecure,
+      sigv2: settings.sigv2,
       clock: stores.clock,
       log: surroundings.log.child({ room: 's3' }),
     });

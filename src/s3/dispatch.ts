@@ -32,6 +32,7 @@ export interface GatewayOptions {
   /** Domains of virtual-host style. */
   readonly domains: readonly string[];
   readonly insecure: boolean;
+  readonly sigv2?: boolean | undefined;
   /** Owner of what insecure requests make. */
   readonly rootOwner: Identity;
   readonly clock: Clock;
@@ -83,6 +84,7 @@ export class S3Gateway implements Gateway {
       credentials: options.credentials,
       region: options.region,
       insecure: options.insecure,
+      sigv2: options.sigv2,
       insecureOwner: options.rootOwner,
     });
   }

@@ -174,7 +174,7 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /** Parameters that select something else than the plain operation, at whatever level. */
-const SUB_RESOURCES: ReadonlySet<string> = new Set(
+export const SUB_RESOURCES: ReadonlySet<string> = new Set(
   ROUTES.map(({ query }) => query?.split('&')[0] ?? '').filter(
     (name) => name !== '' && name !== 'partNumber' && !name.includes('='),
   ),
