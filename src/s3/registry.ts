@@ -2,6 +2,7 @@
 import { createBucket, deleteBucket, getBucketLocation, headBucket } from './operations/bucket.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { deleteObject, getObject, headObject } from './operations/get-object.ts';
+import { getObjectAttributes } from './operations/object-attributes.ts';
 import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
 import { listMultipartUploads, listParts } from './operations/list-uploads.ts';
 import {
@@ -34,6 +35,7 @@ export const OPERATIONS = {
   HeadObject: headObject,
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
+  GetObjectAttributes: getObjectAttributes,
   GetObjectTagging: getObjectTagging,
   PutObjectTagging: putObjectTagging,
   DeleteObjectTagging: deleteObjectTagging,

@@ -111,7 +111,6 @@ const BUCKET_UNBUILT = unbuilt('bucket', [
 const OBJECT_UNBUILT = unbuilt('object', [
   ['GET', 'acl', 'GetObjectAcl'],
   ['PUT', 'acl', 'PutObjectAcl'],
-  ['GET', 'attributes', 'GetObjectAttributes'],
   ['PUT', 'encryption', 'UpdateObjectEncryption'],
   ['GET', 'legal-hold', 'GetObjectLegalHold'],
   ['PUT', 'legal-hold', 'PutObjectLegalHold'],
@@ -155,6 +154,7 @@ export const ROUTES: readonly Route[] = [
   ...unbuilt('bucket', [['OPTIONS', '', 'PreflightRequest']]),
 
   ...OBJECT_UNBUILT,
+  route('GET', 'object', 'GetObjectAttributes', 'attributes'),
   route('GET', 'object', 'GetObjectTagging', 'tagging'),
   route('PUT', 'object', 'PutObjectTagging', 'tagging'),
   route('DELETE', 'object', 'DeleteObjectTagging', 'tagging'),

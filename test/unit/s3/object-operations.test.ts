@@ -38,6 +38,7 @@ const read = (fields: Partial<ReadResult> = {}): ReadResult => ({
   range: { offset: 0, length: 10 },
   partial: false,
   inline: Buffer.from('0123456789'),
+  parts: () => ({ parts: [], truncated: false }),
   blocks: () => {
     throw new Error('inline');
   },
