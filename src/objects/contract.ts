@@ -67,6 +67,9 @@ export interface Conditions {
   readonly ifNoneMatch?: string | undefined;
   readonly ifModifiedSinceMs?: number | undefined;
   readonly ifUnmodifiedSinceMs?: number | undefined;
+  /** Deletes only: the size, and the Last-Modified, that the object must have. */
+  readonly ifMatchSize?: number | undefined;
+  readonly ifMatchMtimeMs?: number | undefined;
 }
 
 /** Inclusive ends exist only in HTTP; `suffix` = last N bytes. */

@@ -2,20 +2,19 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import { StoreError } from '../../base/store-error.ts';
-import type { DeleteResult, ObjectStore } from '../../objects/contract.ts';
+import type { Conditions, DeleteResult, ObjectStore } from '../../objects/contract.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { element } from '../xml.ts';
 import { type XmlNode, readXml } from '../xml-reader.ts';
 import { readDocument, xmlResponse } from './document.ts';
+import { conditionSize, conditionTime } from './object-headers.ts';
 
 interface Target {
   readonly key: string;
   readonly versionId: string | undefined;
-  readonly etag: string | undefined;
-  /** A condition that is not built: this key must not be deleted. */
-  readonly unbuilt: boolean;
+  readonly conditions: Conditions;
 }
 
 interface DeleteList {
@@ -33,6 +32,15 @@ const TARGET_ELEMENTS: ReadonlySet<string> = new Set([
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+function number(
+  text: string | undefined,
+  parse: (text: string) => number | undefined,
+): number | undefined {
+  const parsed = text === undefined ? undefined : parse(text);
+  if (text !== undefined && parsed === undefined) throw new S3Error('MalformedXML');
+  return parsed;
+}
+
 function parseTarget(node: XmlNode): Target {
   const values = new Map<string, string>();
   for (const child of node.children) {
@@ -47,8 +55,11 @@ function parseTarget(node: XmlNode): Target {
   return {
     key,
     versionId: values.get('VersionId'),
-    etag: values.get('ETag'),
-    unbuilt: values.has('LastModifiedTime') || values.has('Size'),
+    conditions: {
+      ifMatch: values.get('ETag'),
+      ifMatchSize: number(values.get('Size'), conditionSize),
+      ifMatchMtimeMs: number(values.get('LastModifiedTime'), conditionTime),
+    },
   };
 }
 
@@ -117,9 +128,7 @@ function render({ quiet, outcomes }: DeleteOutput): S3Response {
 async function remove(objects: ObjectStore, bucket: string, target: Target): Promise<Outcome> {
   try {
     if (Buffer.byteLength(target.key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
-    if (target.unbuilt) throw new S3Error('NotImplemented');
-    const { versionId, etag } = target;
-    const conditions = { ifMatch: etag };
+    const { versionId, conditions } = target;
     const result = await objects.delete(bucket, target.key, { conditions, versionId });
     return { target, result, error: undefined };
   } catch (error) {

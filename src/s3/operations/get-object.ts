@@ -14,7 +14,9 @@ import { objectOf } from '../resource.ts';
 import {
   checksumHeaders,
   objectHeaders,
+  DELETE_CONDITIONS,
   parseConditions,
+  parseDeleteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
 import { deleteHeaders, parseVersionId } from './version-id.ts';
@@ -150,8 +152,8 @@ export const deleteObject = operation<DeleteInput, DeleteResult>({
   action: 's3:DeleteObject',
   body: 'none',
   parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
-    const conditions = { ifMatch: request.headers.get('if-match') };
+    refuseUnbuiltHeaders(request.headers, DELETE_CONDITIONS);
+    const conditions = parseDeleteConditions(request.headers);
     return { ...objectOf(request), options: { conditions, versionId: parseVersionId(request) } };
   },
   run: (context, input) => context.objects.delete(input.bucket, input.key, input.options),
