@@ -68,6 +68,7 @@ export class S3Gateway implements Gateway {
       credentials: options.credentials,
       region: options.region,
       insecure: options.insecure,
+      sigv2: options.sigv2,
       insecureOwner: options.rootOwner,
     });
   }
