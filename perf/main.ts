@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { oursOf, pick, SCENARIOS } from './catalogue.ts';
 import { matrix } from './matrix.ts';
 import { mediaOf } from './media.ts';
+import { writePage } from './page.ts';
 import { bars } from './plot.ts';
 import { type Report, type Result, table, thisMachine, writeJson } from './results.ts';
 import { runScenario, type Scenario, stopAll } from './scenario.ts';
@@ -78,4 +79,5 @@ if (flags.list) {
   writeJson(join(out, `${name}.json`), report);
   writeFileSync(join(out, `${name}.svg`), bars(results));
   process.stdout.write(`${table(results)}\n\n${join(out, `${name}.json`)}\n`);
+  if (flags.write) process.stdout.write(`${writePage()}\n`);
 }

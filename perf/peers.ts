@@ -41,7 +41,8 @@ const ALL = [
   ...SCENARIOS.filter(({ peers }) => peers === true),
   listScenario('list-100k', 1e5, true),
 ];
-const DEFAULT = ALL.filter(({ name }) => name !== 'list-1m' && name !== 'put-signed-x8');
+const NOT_BY_DEFAULT = new Set(['list-1m', 'put-signed-x8', 'head-404-x64', 'get-4k-cannon']);
+const DEFAULT = ALL.filter(({ name }) => !NOT_BY_DEFAULT.has(name));
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 

@@ -64,15 +64,8 @@ export function seed(options: Omit<SmallOptions, 'method' | 'expectStatus'>): Pr
   });
 }
 
-export interface CannonResult {
-  readonly requests: number;
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
-/** GET or PUT for `seconds`; HEAD is not for autocannon, which waits for the promised body. */
-export async function cannonLoad(options: SmallOptions, seconds: number): Promise<CannonResult> {
+/** The same by autocannon, signing while it goes. Not HEAD: it waits for the promised body. */
+export async function cannonLoad(options: SmallOptions, count: number): Promise<Window> {
   const body = randomBytes(options.bodyBytes);
   const withBody = options.method === 'PUT';
   const host = hostOf(options);
@@ -81,27 +74,24 @@ export async function cannonLoad(options: SmallOptions, seconds: number): Promis
     const path = `/${options.bucket}/${options.keyPrefix}${counter % options.keyCount}`;
     counter += 1;
     const { method } = options;
-    const { headers } = sign(options.keys, {
-      method,
-      host,
-      path,
-      query: '',
-      payloadHash: UNSIGNED,
-    });
+    const unsigned = { method, host, path, query: '', payloadHash: UNSIGNED };
+    const { headers } = sign(options.keys, unsigned);
     return { ...request, method, path, headers: { ...headers }, ...(withBody ? { body } : {}) };
   };
+  const latencies: number[] = [];
+  const startedMs = performance.now();
   const { connections } = options;
-  const requests = [{ setupRequest }];
-  const result = await autocannon({
-    url: `http://${host}`,
-    connections,
-    duration: seconds,
-    requests,
+  const load = { url: `http://${host}`, connections, amount: count, requests: [{ setupRequest }] };
+  await new Promise<void>((resolve, reject) => {
+    const running = autocannon(load, (error: unknown) => {
+      if (error instanceof Error) reject(error);
+      else resolve();
+    });
+    running.on('response', (_, status, __, ms) => {
+      if (status === options.expectStatus) latencies.push(ms);
+    });
   });
-  const statuses = result.statusCodeStats as Record<string, { count: number }>;
-  const expected = statuses[String(options.expectStatus)]?.count ?? 0;
-  const unexpected = result.requests.total - expected + result.errors;
-  if (unexpected > 0) throw new Error(`autocannon: ${unexpected} unexpected answers`);
-  const { p50, p99 } = result.latency;
-  return { requests: expected, perSecond: expected / result.duration, p50Ms: p50, p99Ms: p99 };
+  const wallMs = performance.now() - startedMs;
+  if (latencies.length !== count) throw new Error(`autocannon: ${count - latencies.length} failed`);
+  return { units: count, wallMs, latencies };
 }

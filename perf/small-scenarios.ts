@@ -9,7 +9,7 @@ import { Connection } from './connection.ts';
 import { LIST_FIRST, LIST_PREFIX, listPages } from './list-load.ts';
 import { ask, inParallel, type Place, type Window } from './load.ts';
 import type { Scenario, Stage } from './scenario.ts';
-import { seed, type SmallOptions, smallRequests } from './small-load.ts';
+import { cannonLoad, seed, type SmallOptions, smallRequests } from './small-load.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -52,6 +52,17 @@ function smallScenario(name: string, title: string, small: Small): Scenario {
     arm: (stage) => smallWindow(stage, small),
   };
 }
+
+/** The generator's own figures from outside: the same GETs by autocannon. */
+const CANNON: Scenario = {
+  ...smallScenario('get-4k-cannon', 'GET of 4 KiB, 64 clients, by autocannon', { method: 'GET' }),
+  arm: (stage) => () => {
+    const keys = { keyPrefix: 'small-', keyCount: SEEDED, bodyBytes: OBJECT_BYTES };
+    const load = { ...whereOf(stage), ...keys, connections: CLIENTS };
+    const count = stage.quick ? 4000 : 30_000;
+    return cannonLoad({ ...load, method: 'GET', expectStatus: 200 }, count);
+  },
+};
 
 /** A bucket of that many empty objects under the keys that `listPages` walks through. */
 export async function fillBucket(stage: Stage, keyCount: number): Promise<Window> {
@@ -162,6 +173,7 @@ export const SMALL_SCENARIOS: readonly Scenario[] = [
     prefix: 'missing-',
     status: 404,
   }),
+  CANNON,
   listScenario('list-1m', 1_000_000, true),
   COMPLETE,
   COPY,

@@ -63,6 +63,9 @@ function expectShards(server: PipelineServer, data: Buffer): void {
   }
 }
 
+/** The checksum of a trailer is a parameter of its own here. */
+type Mode = Exclude<PayloadMode, 'unsigned-trailer-crc64nvme'>;
+
 describe.skipIf(programs === undefined)('the pipeline in C', () => {
   let server: PipelineServer;
   beforeEach(async () => {
@@ -73,7 +76,7 @@ describe.skipIf(programs === undefined)('the pipeline in C', () => {
 
   /** `spoil` changes the pieces of the body on their way. */
   async function put(
-    mode: PayloadMode,
+    mode: Mode,
     data: Buffer,
     key: string,
     spoil: (pieces: Uint8Array[]) => void = () => {},
@@ -97,7 +100,7 @@ describe.skipIf(programs === undefined)('the pipeline in C', () => {
     if (checksum === 'crc64nvme') bytes.writeBigUInt64BE(crc64nvme(data));
     else bytes.writeUInt32BE(checksum === 'crc32' ? crc32(data) : crc32c(data));
     const line = `x-amz-checksum-${checksum}:${bytes.toString('base64')}`;
-    const bodies: Record<PayloadMode, () => readonly Uint8Array[]> = {
+    const bodies: Record<Mode, () => readonly Uint8Array[]> = {
       unsigned: () => [data],
       signed: () => [data],
       'signed-chunks': () => signedChunks(data, CHUNK, chunkHashes(data, CHUNK), signed),
@@ -113,7 +116,7 @@ describe.skipIf(programs === undefined)('the pipeline in C', () => {
     }
   }
   const TRAILER = 'STREAMING-UNSIGNED-PAYLOAD-TRAILER';
-  const MODES: readonly PayloadMode[] = ['unsigned', 'signed', 'signed-chunks', 'unsigned-trailer'];
+  const MODES: readonly Mode[] = ['unsigned', 'signed', 'signed-chunks', 'unsigned-trailer'];
 
   it.each(MODES)('stores what it acknowledges: %s, streams of unequal length', async (mode) => {
     const lengths = [1, 63, 64 * KIB, 256 * KIB, MIB, MIB + 1, 2 * MIB, 3 * MIB + 77, 5 * MIB - 1];
