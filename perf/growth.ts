@@ -183,9 +183,8 @@ const panels = AXES.flatMap((axis) => {
         .filter(({ what }) => what === name)
         .map(({ x, result }) => [x, costOf(result).median]),
     }));
-    const yName = unitNames(unit).cost;
-    const title = `server CPU, ${yName}, by ${axis}`;
-    return { title, xName: axis, yName, logarithmic: true, lines: list };
+    const title = `server CPU, ${unitNames(unit).cost}, by ${axis}`;
+    return { title, xName: axis, logarithmic: true, lines: list };
   });
 });
 finish('growth', flags, text, panels, points);

@@ -103,9 +103,9 @@ export interface Line {
 }
 
 export interface LinePanel {
+  /** Names the unit of y. */
   readonly title: string;
   readonly xName: string;
-  readonly yName: string;
   readonly logarithmic: boolean;
   readonly lines: readonly Line[];
 }

@@ -65,7 +65,7 @@ try {
     `${figure(perHour)} MiB an hour; peak ${figure(peakMiB)} MiB of ${BOUND_MIB}`;
   const line = { name: 'RSS', points: samples };
   const title = `resident memory, MiB, ${medium.name}`;
-  const panel = { title, xName: 's', yName: 'MiB', logarithmic: false, lines: [line] };
+  const panel = { title, xName: 's', logarithmic: false, lines: [line] };
   finish('soak', flags, text, [panel], { samples, kinds, perHour, peakMiB });
   const grows = seconds >= JUDGED_SECONDS && perHour > Number(flags.growth);
   process.exitCode = peakMiB <= BOUND_MIB && !grows ? 0 : 1;

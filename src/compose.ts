@@ -71,6 +71,7 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
       events: stores.events,
       accessLog,
       websiteDomains: websiteDomains(settings.domains, settings.region, settings.websiteDomains),
+      sigv2: settings.sigv2,
       clock: stores.clock,
       log: surroundings.log.child({ room: 's3' }),
     });

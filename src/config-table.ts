@@ -166,6 +166,14 @@ export const SETTINGS = {
     fallbackText: 'off: every request is verified',
     schema: times,
   }),
+  sigv2: row({
+    argument: undefined,
+    many: false,
+    help: 'accept signature version 2 too (HMAC-SHA1), for clients that know nothing newer',
+    fallback: 'false',
+    fallbackText: 'off: version 4 only',
+    schema: times,
+  }),
   'arena-mib': row({
     argument: '<n>',
     many: false,

@@ -46,6 +46,7 @@ export interface Settings {
   readonly io: 'auto' | 'buffered' | 'direct';
   readonly http: 'node' | 'uwebsockets';
   readonly insecure: boolean;
+  readonly sigv2: boolean;
   readonly arenaBytes: number;
   readonly digestThreads: number;
   readonly reclaimGraceMs: number;
@@ -164,6 +165,7 @@ function settle(values: Values): Settings {
     io: values.io,
     http: values.http,
     insecure: (values.insecure ?? 0) > 0,
+    sigv2: (values.sigv2 ?? 0) > 0,
     arenaBytes: values['arena-mib'] * MIB,
     digestThreads: values['digest-threads'],
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,

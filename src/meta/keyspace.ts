@@ -162,7 +162,7 @@ export function objectKey(key: string): Uint8Array {
 
 export function decodeObjectKey(rowKey: Uint8Array): string {
   assert(rowKey[0] === TAG_OBJECT[0], 'row key of an object');
-  return utf8Decode(rowKey.subarray(1));
+  return rowKey instanceof Buffer ? rowKey.toString('utf8', 1) : utf8Decode(rowKey.subarray(1));
 }
 
 /** Scan position behind every key that starts with `prefix`, before all greater keys. */

@@ -39,7 +39,7 @@ export function etagOf(record: Pick<ObjectRecord, 'etag' | 'partCount'>): string
 }
 
 export function validatorsOf(record: ObjectRecord): Validators {
-  return { etag: etagOf(record), mtimeMs: record.mtimeMs };
+  return { etag: etagOf(record), mtimeMs: record.mtimeMs, size: record.size };
 }
 
 export function headOf(

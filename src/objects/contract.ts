@@ -80,6 +80,9 @@ export interface Conditions {
   readonly ifNoneMatch?: string | undefined;
   readonly ifModifiedSinceMs?: number | undefined;
   readonly ifUnmodifiedSinceMs?: number | undefined;
+  /** Deletes only: the size, and the Last-Modified, that the object must have. */
+  readonly ifMatchSize?: number | undefined;
+  readonly ifMatchMtimeMs?: number | undefined;
 }
 
 /** Inclusive ends exist only in HTTP; `suffix` = last N bytes. */
@@ -97,6 +100,12 @@ export interface ReadOptions {
   readonly partNumber?: number | undefined;
 }
 
+export interface ObjectPart {
+  readonly number: number;
+  readonly size: number;
+  readonly checksum?: PartChecksum | undefined;
+}
+
 export interface ReadResult {
   readonly head: ObjectHead;
   /** What is to be sent. `partial`: answer 206 with Content-Range. */
@@ -104,6 +113,11 @@ export interface ReadResult {
   readonly partial: boolean;
   /** Set when a part was asked for by number and the object is multipart. */
   readonly partChecksum?: PartChecksum | undefined;
+  /** Parts of a multipart object by number, `after` exclusive; none of any other. */
+  parts(options: { readonly after: number; readonly limit: number }): {
+    readonly parts: readonly ObjectPart[];
+    readonly truncated: boolean;
+  };
   /** Exactly `range.length` bytes; not to be called for HEAD. The consumer releases blocks. */
   blocks(signal: AbortSignal): AsyncIterable<Block>;
   /** Set instead of blocks when the bytes are in the row: `range` is already applied. */

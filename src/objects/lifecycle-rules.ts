@@ -114,9 +114,12 @@ export function matches(rule: LifecycleRule, subject: Omit<LifecycleSubject, 'mt
   );
 }
 
+/** The last moment that a date can name: rules may speak of millions of years. */
+const LAST_MS = 8_640_000_000_000_000;
+
 /** The beginning of the day after `days` days. */
 export function dueMs(fromMs: number, days: number, dayMs: number): number {
-  return Math.ceil((fromMs + days * dayMs) / dayMs) * dayMs;
+  return Math.min(Math.ceil((fromMs + days * dayMs) / dayMs) * dayMs, LAST_MS);
 }
 
 export interface Expiry {

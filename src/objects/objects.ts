@@ -46,7 +46,7 @@ import { wroteNothing } from './index-rows.ts';
 import type { CurrentObject, Decision, IndexRows, Situation } from './index-rows.ts';
 import type { Ingest } from './ingest.ts';
 import { checkLockable, checkRemoval } from './object-lock.ts';
-import { findPart, readBlocks, sliced } from './slices.ts';
+import { findPart, partsAfter, readBlocks, sliced } from './slices.ts';
 import { checkVersionId, versionIdOf, versioningOf, type Versions } from './versions.ts';
 
 const REDIRECT_HEADER = 'x-amz-website-redirect-location';
@@ -175,6 +175,7 @@ export class Objects {
       head,
       range,
       partial,
+      parts: (wanted) => partsAfter(this.#context.meta, head, data, wanted),
       blocks: (signal) => readBlocks(this.#context, data, range, signal),
       inline: part?.kind === 'inline' ? part.bytes : undefined,
     };

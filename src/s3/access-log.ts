@@ -65,11 +65,15 @@ export class AccessLog {
     this.#timer.unref();
   }
 
-  /** `entry` is made only when the bucket has a log. */
-  note(name: string, entry: () => AccessEntry): void {
+  /** Whether the bucket has a log: only then an entry need be made. */
+  wants(name: string): boolean {
+    return this.#bucket(name)?.configs.has('logging') ?? false;
+  }
+
+  note(name: string, entry: AccessEntry): void {
     const bucket = this.#bucket(name);
-    if (bucket === undefined || !bucket.configs.has('logging')) return;
-    const line = `${accessLine(bucket, entry())}\n`;
+    if (bucket === undefined) return;
+    const line = `${accessLine(bucket, entry)}\n`;
     const gathered = this.#gathered.get(name) ?? { lines: [], bytes: 0, dropped: 0 };
     this.#gathered.set(name, gathered);
     if (gathered.bytes + line.length > LIMITS.accessLogBytes) {

@@ -5,12 +5,14 @@
  */
 import { equalTextConstantTime } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
-import { S3Error, type S3ErrorDetails } from '../base/s3-error.ts';
+import { S3Error } from '../base/s3-error.ts';
 import type { ChunkSigner } from '../body/body.ts';
 import { assert } from '../base/assert.ts';
+import { mismatch, oldForm, otherScheme, twoMechanisms, wrongScope } from './authn-faults.ts';
 import { ANONYMOUS, type Identity } from './operation.ts';
 import { type SizeRange, checkPolicy, parsePolicy } from './post-form/policy.ts';
 import { type FormSignature, formSignatureOf, parseFormSignature } from './post-form/signature.ts';
+import { checkClockV2, formOfV2, parseV2, signatureV2, stringsToSignV2 } from './sigv2.ts';
 import { withQueryHeaders } from './query-headers.ts';
 import type { S3Request } from './request.ts';
 import {
@@ -63,6 +65,8 @@ export interface AuthnOptions {
   readonly region: string | undefined;
   /** Accepts any key, any signature, and none at all. */
   readonly insecure: boolean;
+  /** Signature version 2 is accepted beside version 4. */
+  readonly sigv2?: boolean | undefined;
   /** The owner that insecure requests act for. */
   readonly insecureOwner: Identity;
 }
@@ -80,11 +84,14 @@ export class Authenticator {
     if (this.#options.insecure) return this.#insecure(request);
     const authorization = request.headers.get('authorization');
     const presigned = request.query.has('X-Amz-Algorithm') || request.query.has('X-Amz-Signature');
-    if (authorization !== undefined && presigned) throw twoMechanisms(authorization);
+    const version2 = formOfV2(request);
+    if (authorization !== undefined && (presigned || version2 === 'query')) {
+      throw twoMechanisms(authorization);
+    }
+    if (version2 !== undefined) return this.#verifyV2(request, nowMs);
     if (presigned) return this.#verify(request, parsePresigned(request), nowMs);
     if (authorization === undefined) {
       // Nobody: there is nothing yet that everybody may do.
-      if (request.query.has('Signature') && request.query.has('AWSAccessKeyId')) throw oldForm();
       throw new S3Error('AccessDenied');
     }
     if (!authorization.startsWith(`${ALGORITHM} `)) throw otherScheme(authorization);
@@ -105,7 +112,12 @@ export class Authenticator {
     const canonical = canonicalRequest(request, presented.signedHeaders, signedHash);
     const text = stringToSign(presented, canonical);
     if (!equalTextConstantTime(presented.signature, signatureOf(signingKey, text))) {
-      throw mismatch(presented, text, canonical);
+      throw mismatch({
+        accessKeyId,
+        signature: presented.signature,
+        stringToSign: text,
+        canonicalRequest: canonical,
+      });
     }
     // Only what a holder of the secret asked for is remembered.
     if (known === undefined) this.#remember(keyName, signingKey);
@@ -117,6 +129,25 @@ export class Authenticator {
       payloadHash: query ? sentPayloadHash(request, signedHash) : signedHash,
       signer: { seed, signingKey, scope: scopeOf(presented), date },
     });
+  }
+
+  #verifyV2(request: S3Request, nowMs: number): VerifiedRequest {
+    if (this.#options.sigv2 !== true) throw oldForm();
+    const presented = parseV2(request);
+    checkClockV2(presented, nowMs);
+    const { accessKeyId, signature } = presented;
+    const { secret, ownerId, displayName } = this.#credential(accessKeyId);
+    if (sentToken(request)) throw new S3Error('InvalidToken');
+    const texts = stringsToSignV2(request, presented);
+    const proved = texts.some((text) =>
+      equalTextConstantTime(signature, signatureV2(secret, text)),
+    );
+    if (!proved) throw mismatch({ accessKeyId, signature, stringToSign: texts[0] ?? '' });
+    const payloadHash = request.headers.get('x-amz-content-sha256') ?? UNSIGNED_PAYLOAD;
+    // Chunks are signed by version 4 only: nothing could verify these.
+    if (payloadHash.startsWith('STREAMING-AWS4-')) throw oldForm();
+    const identity = { accessKeyId, ownerId, displayName };
+    return seal({ request, identity, payloadHash, signer: undefined });
   }
 
   /**
@@ -142,21 +173,21 @@ export class Authenticator {
     const header = request.head.headers.find(([name]) => name === 'authorization');
     if (header !== undefined) throw twoMechanisms(header[1]);
     if (signature === undefined) return ANONYMOUS;
-    if (signature.version === 2) throw oldForm();
-    this.#checkScope(signature.presented);
-    checkFormDate(signature.presented.date, nowMs);
+    if (signature.version === 4) {
+      this.#checkScope(signature.presented);
+      checkFormDate(signature.presented.date, nowMs);
+    } else if (this.#options.sigv2 !== true) {
+      throw oldForm();
+    }
     const { accessKeyId } = signature;
     const { secret, ownerId, displayName } = this.#credential(accessKeyId);
     if (request.headers.has('x-amz-security-token')) throw new S3Error('InvalidToken');
     const expected = formSignatureOf(signature, secret);
     if (!equalTextConstantTime(signature.signature, expected)) {
-      throw new S3Error('SignatureDoesNotMatch', {
-        fields: {
-          AWSAccessKeyId: accessKeyId,
-          StringToSign: signature.policy,
-          SignatureProvided: signature.signature,
-          StringToSignBytes: bytesOf(signature.policy),
-        },
+      throw mismatch({
+        accessKeyId,
+        signature: signature.signature,
+        stringToSign: signature.policy,
       });
     }
     return { accessKeyId, ownerId, displayName };
@@ -215,31 +246,6 @@ export class Authenticator {
 /** Up to so many names a search is quicker than a set. */
 const FEW = 16;
 
-function wrongScope(
-  form: Presented['form'],
-  message: string,
-  details: Pick<S3ErrorDetails, 'fields' | 'headers'> = {},
-): S3Error {
-  return form === 'query'
-    ? new S3Error('AuthorizationQueryParametersError', {
-        ...details,
-        message: `Error parsing the X-Amz-Credential parameter; ${message}`,
-      })
-    : new S3Error('AuthorizationHeaderMalformed', {
-        ...details,
-        message: `The authorization header is malformed; ${message}`,
-      });
-}
-
-function twoMechanisms(authorization: string): S3Error {
-  return new S3Error('InvalidArgument', {
-    message:
-      'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, ' +
-      'Signature query string parameter or the Authorization header should be specified',
-    fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
-  });
-}
-
 /** A policy says itself how long it is good; the key that signed it is good for a week. */
 function checkFormDate(date: string, nowMs: number): void {
   const dateMs = parseAmzDate(date);
@@ -247,23 +253,6 @@ function checkFormDate(date: string, nowMs: number): void {
   if (dateMs - nowMs > LIMITS.clockSkewMs || nowMs - dateMs > LIMITS.presignSeconds * 1000) {
     throw new S3Error('AccessDenied', { message: 'Invalid according to Policy: Policy expired.' });
   }
-}
-
-/** Signature version 2, and whatever came before. */
-function oldForm(): S3Error {
-  return new S3Error('InvalidRequest', {
-    message:
-      'The authorization mechanism you have provided is not supported. ' +
-      'Please use AWS4-HMAC-SHA256.',
-  });
-}
-
-function otherScheme(authorization: string): S3Error {
-  if (authorization.startsWith('AWS ') || authorization.startsWith('AWS4-')) return oldForm();
-  return new S3Error('InvalidArgument', {
-    message: 'Unsupported Authorization Type',
-    fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
-  });
 }
 
 /** Temporary credentials are not built: no token is one of ours. */
@@ -355,23 +344,4 @@ function sentPayloadHash(request: S3Request, signedHash: string): string {
   return (
     request.headers.get('x-amz-content-sha256') ?? queryPayloadHash(request) ?? UNSIGNED_PAYLOAD
   );
-}
-
-function bytesOf(text: string): string {
-  return Buffer.from(text)
-    .toString('hex')
-    .replaceAll(/(..)(?=.)/g, '$1 ');
-}
-
-function mismatch(presented: Presented, text: string, canonical: string): S3Error {
-  return new S3Error('SignatureDoesNotMatch', {
-    fields: {
-      AWSAccessKeyId: presented.accessKeyId,
-      StringToSign: text,
-      SignatureProvided: presented.signature,
-      StringToSignBytes: bytesOf(text),
-      CanonicalRequest: canonical,
-      CanonicalRequestBytes: bytesOf(canonical),
-    },
-  });
 }

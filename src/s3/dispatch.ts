@@ -68,6 +68,7 @@ export class S3Gateway implements Gateway {
       credentials: options.credentials,
       region: options.region,
       insecure: options.insecure,
+      sigv2: options.sigv2,
       insecureOwner: options.rootOwner,
     });
   }
@@ -135,8 +136,8 @@ class S3Exchange implements Exchange {
   finished(outcome: { readonly bytesSent: number; readonly aborted: boolean }): void {
     const { accessLog, clock, log } = this.#gateway.options;
     const request = this.#request;
-    if (accessLog !== undefined && request?.bucket !== undefined) {
-      accessLog.note(request.bucket, () => this.#entry(request, outcome.bytesSent));
+    if (request?.bucket !== undefined && accessLog?.wants(request.bucket) === true) {
+      accessLog.note(request.bucket, this.#entry(request, outcome.bytesSent));
     }
     this.#gateway.count(this.#operation ?? 'none', this.#code);
     log.info(

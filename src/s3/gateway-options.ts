@@ -19,6 +19,8 @@ export interface GatewayOptions {
   /** Domains of virtual-host style. */
   readonly domains: readonly string[];
   readonly insecure: boolean;
+  /** Accepts signature version 2 as well. */
+  readonly sigv2?: boolean | undefined;
   /** Owner of what insecure requests make. */
   readonly rootOwner: Identity;
   /** Targets of event notifications; undefined: there are none. */

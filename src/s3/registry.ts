@@ -12,6 +12,7 @@ import {
 } from './operations/configurations.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { deleteObject, getObject, headObject } from './operations/get-object.ts';
+import { getObjectAttributes } from './operations/object-attributes.ts';
 import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
 import { listMultipartUploads, listParts } from './operations/list-uploads.ts';
 import {
@@ -52,6 +53,7 @@ export const OPERATIONS = {
   HeadObject: headObject,
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
+  GetObjectAttributes: getObjectAttributes,
   GetObjectTagging: getObjectTagging,
   PutObjectTagging: putObjectTagging,
   DeleteObjectTagging: deleteObjectTagging,

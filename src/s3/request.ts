@@ -26,6 +26,8 @@ export interface S3Request {
   readonly method: string;
   /** Undefined: the service itself. */
   readonly bucket: string | undefined;
+  /** True: the host names the bucket, not the path. */
+  readonly hosted?: boolean | undefined;
   /** Decoded; undefined: the bucket itself. Never empty. */
   readonly key: string | undefined;
   /** Decoded, `+` is a space; first value of a repeated name wins. */

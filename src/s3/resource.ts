@@ -125,6 +125,7 @@ export function resolveRequest(
     id,
     method: head.method,
     bucket: bucket === '' ? undefined : bucket,
+    ...(hosted === undefined ? {} : { hosted: true }),
     key: key === '' ? undefined : checkKey(key),
     query: decodeQuery(head.rawQuery),
     headers,

@@ -89,7 +89,6 @@ const BUCKET_UNBUILT = unbuilt('bucket', [
 const OBJECT_UNBUILT = unbuilt('object', [
   ['GET', 'acl', 'GetObjectAcl'],
   ['PUT', 'acl', 'PutObjectAcl'],
-  ['GET', 'attributes', 'GetObjectAttributes'],
   ['PUT', 'encryption', 'UpdateObjectEncryption'],
   ['PUT', 'renameObject', 'RenameObject'],
   ['POST', 'restore', 'RestoreObject'],
@@ -154,6 +153,7 @@ export const ROUTES: readonly Route[] = [
   route('PUT', 'object', 'PutObjectRetention', 'retention'),
   route('GET', 'object', 'GetObjectLegalHold', 'legal-hold'),
   route('PUT', 'object', 'PutObjectLegalHold', 'legal-hold'),
+  route('GET', 'object', 'GetObjectAttributes', 'attributes'),
   route('GET', 'object', 'GetObjectTagging', 'tagging'),
   route('PUT', 'object', 'PutObjectTagging', 'tagging'),
   route('DELETE', 'object', 'DeleteObjectTagging', 'tagging'),
@@ -172,7 +172,7 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /** Parameters that select something else than the plain operation, at whatever level. */
-const SUB_RESOURCES: ReadonlySet<string> = new Set(
+export const SUB_RESOURCES: ReadonlySet<string> = new Set(
   ROUTES.map(({ query }) => query?.split('&')[0] ?? '').filter(
     (name) => name !== '' && name !== 'partNumber' && !name.includes('='),
   ),

@@ -177,7 +177,6 @@ describe('the place of a bucket', () => {
 });
 
 it.each([
-  ['x-amz-bucket-object-lock-enabled', 'true'],
   ['x-amz-acl', 'public-read-write'],
   ['x-amz-grant-full-control', 'id=x'],
 ])('%s: %s is not built', async (name, value) => {

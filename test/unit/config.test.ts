@@ -47,6 +47,7 @@ describe('settings', () => {
       region: undefined,
       durability: 'durable',
       insecure: false,
+      sigv2: false,
       arenaBytes: LIMITS.arenaBytes,
       reclaimGraceMs: LIMITS.reclaimGraceMs,
       uploadDays: LIMITS.uploadDays,

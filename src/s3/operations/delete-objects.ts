@@ -2,7 +2,7 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import { StoreError } from '../../base/store-error.ts';
-import type { DeleteResult, ObjectStore } from '../../objects/contract.ts';
+import type { Conditions, DeleteResult, ObjectStore } from '../../objects/contract.ts';
 import { removalOf } from '../events.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
@@ -11,13 +11,12 @@ import { element } from '../xml.ts';
 import { type XmlNode, readXml } from '../xml-reader.ts';
 import { bypasses } from './object-lock.ts';
 import { readDocument, xmlResponse } from './document.ts';
+import { conditionSize, conditionTime } from './object-headers.ts';
 
 interface Target {
   readonly key: string;
   readonly versionId: string | undefined;
-  readonly etag: string | undefined;
-  /** A condition that is not built: this key must not be deleted. */
-  readonly unbuilt: boolean;
+  readonly conditions: Conditions;
 }
 
 interface DeleteList {
@@ -35,6 +34,15 @@ const TARGET_ELEMENTS: ReadonlySet<string> = new Set([
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+function number(
+  text: string | undefined,
+  parse: (text: string) => number | undefined,
+): number | undefined {
+  const parsed = text === undefined ? undefined : parse(text);
+  if (text !== undefined && parsed === undefined) throw new S3Error('MalformedXML');
+  return parsed;
+}
+
 function parseTarget(node: XmlNode): Target {
   const values = new Map<string, string>();
   for (const child of node.children) {
@@ -49,8 +57,11 @@ function parseTarget(node: XmlNode): Target {
   return {
     key,
     versionId: values.get('VersionId'),
-    etag: values.get('ETag'),
-    unbuilt: values.has('LastModifiedTime') || values.has('Size'),
+    conditions: {
+      ifMatch: values.get('ETag'),
+      ifMatchSize: number(values.get('Size'), conditionSize),
+      ifMatchMtimeMs: number(values.get('LastModifiedTime'), conditionTime),
+    },
   };
 }
 
@@ -124,9 +135,7 @@ async function remove(
 ): Promise<Outcome> {
   try {
     if (Buffer.byteLength(target.key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
-    if (target.unbuilt) throw new S3Error('NotImplemented');
-    const { versionId, etag } = target;
-    const conditions = { ifMatch: etag };
+    const { versionId, conditions } = target;
     const options = { conditions, versionId, bypassGovernance };
     const result = await objects.delete(bucket, target.key, options);
     return { target, result, error: undefined };

@@ -16,7 +16,9 @@ import { expirationHeader } from './expiration.ts';
 import {
   checksumHeaders,
   objectHeaders,
+  DELETE_CONDITIONS,
   parseConditions,
+  parseDeleteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
 import { bypasses } from './object-lock.ts';
@@ -160,11 +162,11 @@ export const deleteObject = operation<DeleteInput, DeleteResult>({
   action: 's3:DeleteObject',
   body: 'none',
   parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
+    refuseUnbuiltHeaders(request.headers, DELETE_CONDITIONS);
     return {
       ...objectOf(request),
       options: {
-        conditions: { ifMatch: request.headers.get('if-match') },
+        conditions: parseDeleteConditions(request.headers),
         versionId: parseVersionId(request),
         bypassGovernance: bypasses(request),
       },

@@ -53,23 +53,32 @@ export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
   'SHA256',
 ];
 
+/** What a delete may demand of the object beside its ETag. */
+export const DELETE_CONDITIONS: ReadonlySet<string> = new Set([
+  'x-amz-if-match-last-modified-time',
+  'x-amz-if-match-size',
+]);
+
 /** ACLs that say no more than what is true without any. */
 const PLAIN_ACLS: ReadonlySet<string> = new Set(['private', 'bucket-owner-full-control']);
+
+const NONE: ReadonlySet<string> = new Set();
 
 const UNBUILT_PREFIXES = [
   'x-amz-server-side-encryption',
   'x-amz-copy-source-server-side-encryption',
   'x-amz-grant-',
   'x-amz-write-offset-bytes',
-  // Conditions of directory buckets: a delete that ignores its condition deletes too much.
-  'x-amz-if-match-',
+  // Conditions that only a delete has: nothing else may seem to keep them.
+  ...DELETE_CONDITIONS,
 ];
 
 /** Throws NotImplemented for a header that asks for something that is not built. */
-export function refuseUnbuiltHeaders(headers: Headers): void {
+export function refuseUnbuiltHeaders(headers: Headers, built: ReadonlySet<string> = NONE): void {
   const acl = headers.get('x-amz-acl');
   if (acl !== undefined && !PLAIN_ACLS.has(acl)) throw notBuilt('x-amz-acl');
   for (const name of headers.keys()) {
+    if (!name.startsWith('x-amz-') || built.has(name)) continue;
     if (UNBUILT_PREFIXES.some((prefix) => name.startsWith(prefix))) throw notBuilt(name);
   }
 }
@@ -222,6 +231,34 @@ function conditionNames(prefix: string) {
 }
 
 const PLAIN_CONDITIONS = conditionNames('');
+
+/** Sizes and times of conditions; undefined: neither a whole number nor a date. */
+export function conditionSize(value: string): number | undefined {
+  return /^\d{1,15}$/.test(value.trim()) ? Number(value) : undefined;
+}
+
+export function conditionTime(value: string): number | undefined {
+  return httpDate(value);
+}
+
+/** Deletes know If-Match, and the size and the time that the object must have. */
+export function parseDeleteConditions(headers: Headers): Conditions {
+  const read = (name: string, parse: (value: string) => number | undefined) => {
+    const value = headers.get(name);
+    if (value === undefined) return undefined;
+    const parsed = parse(value);
+    if (parsed !== undefined) return parsed;
+    throw new S3Error('InvalidArgument', {
+      message: `Invalid value for the header ${name}`,
+      fields: { ArgumentName: name, ArgumentValue: value },
+    });
+  };
+  return {
+    ifMatch: headers.get('if-match'),
+    ifMatchSize: read('x-amz-if-match-size', conditionSize),
+    ifMatchMtimeMs: read('x-amz-if-match-last-modified-time', conditionTime),
+  };
+}
 
 /** Writes know If-Match and `If-None-Match: *` only; S3 refuses an ETag in the latter. */
 export function parseWriteConditions(headers: Headers): Conditions {

@@ -77,7 +77,10 @@ export async function writeObject(
     body,
   );
   const { size, etag, versionId } = result;
-  await context.note(bucket, { name: `ObjectCreated:${event}`, key, size, etag, versionId });
+  const created = { name: `ObjectCreated:${event}`, key, size, etag, versionId };
+  // Awaited only when somebody listens: an await costs more than the question.
+  const noted = context.note(bucket, created);
+  if (noted !== undefined) await noted;
   return { result, expiration: writtenExpiration(context, bucket, key) };
 }
 

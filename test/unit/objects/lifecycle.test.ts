@@ -86,6 +86,13 @@ it('the expiry of an object is what the slow twin says', () => {
   );
 });
 
+it('the farthest expiry can still be written as a date', () => {
+  const Rule = [rule({ Prefix: '', Expiration: { Days: 2_147_483_647 } })];
+  const one = { key: 'k', size: 0, mtimeMs: 0, tags: {} };
+  const { dueMs = Number.NaN } = expiryOf({ Rule }, one, DAY) ?? {};
+  expect(new Date(dueMs).toISOString()).toBe('+275760-09-13T00:00:00.000Z');
+});
+
 it('covering prefixes hold every prefix and none inside another', () => {
   fc.assert(
     fc.property(fc.array(prefix, { minLength: 1 }), (prefixes) => {

@@ -257,9 +257,11 @@ describe('DeleteObjects', () => {
     );
 
   it('reports each key', async () => {
-    const asked = (versionId: string | undefined, ifMatch: string | undefined): object => {
-      return { conditions: { ifMatch }, versionId, bypassGovernance: false };
-    };
+    const asked = (versionId?: string, ifMatch?: string, ifMatchSize?: number): object => ({
+      conditions: { ifMatch, ifMatchSize, ifMatchMtimeMs: undefined },
+      versionId,
+      bypassGovernance: false,
+    });
     const { response, calls } = await remove(
       '<Object><Key> a&amp;/ </Key></Object>' +
         '<Object><Key>v</Key><VersionId>x</VersionId></Object>' +
@@ -268,14 +270,15 @@ describe('DeleteObjects', () => {
         '<Object><Key>e</Key><VersionId>null</VersionId><ETag>"t"</ETag></Object>',
     );
     expect(calls).toEqual([
-      ['delete', 'b', ' a&/ ', asked(undefined, undefined)],
-      ['delete', 'b', 'v', asked('x', undefined)],
+      ['delete', 'b', ' a&/ ', asked()],
+      ['delete', 'b', 'v', asked('x')],
+      ['delete', 'b', 's', asked(undefined, undefined, 3)],
       ['delete', 'b', 'e', asked('null', '"t"')],
     ]);
     const body = response.body as string;
     expect(body).toContain(`${XML}<DeleteResult ${NS}><Deleted><Key> a&amp;/ </Key></Deleted>`);
     expect(body).toContain('<Deleted><Key>v</Key><VersionId>x</VersionId></Deleted>');
-    expect(body).toContain('<Error><Key>s</Key><Code>NotImplemented</Code>');
+    expect(body).toContain('<Deleted><Key>s</Key></Deleted>');
     expect(body).toContain('<Code>KeyTooLongError</Code>');
     expect(body).toContain('<Deleted><Key>e</Key><VersionId>null</VersionId></Deleted>');
   });
