@@ -136,12 +136,7 @@ export function lines(panels: readonly LinePanel[]): string {
         ...(logarithmic ? { min: Math.min(...all), max: Math.max(...all) } : {}),
       };
     }),
-    yAxis: panels.map(({ yName }, gridIndex) => ({
-      type: 'value',
-      gridIndex,
-      min: 0,
-      name: yName,
-    })),
+    yAxis: panels.map((_, gridIndex) => ({ type: 'value', gridIndex, min: 0 })),
     series: panels.flatMap(({ lines: list }, at) =>
       list.map(({ name, points }) => ({
         type: 'line',
