@@ -14,12 +14,19 @@ import { UNSIGNED_PAYLOAD } from './sigv4.ts';
 
 interface PayloadMode {
   readonly signed: boolean;
+  /** Signed by SigV4A. */
+  readonly ecdsa?: true;
   readonly hasTrailer: boolean;
 }
 
 const STREAMING: ReadonlyMap<string, PayloadMode> = new Map([
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { signed: true, hasTrailer: false }],
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', { signed: true, hasTrailer: true }],
+  ['STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD', { signed: true, hasTrailer: false, ecdsa: true }],
+  [
+    'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER',
+    { signed: true, hasTrailer: true, ecdsa: true },
+  ],
   ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', { signed: false, hasTrailer: true }],
 ]);
 
@@ -125,7 +132,9 @@ function invalidPayloadHash(payloadHash: string): S3Error {
   return new S3Error('InvalidArgument', {
     message:
       'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, ' +
-      'STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER ' +
+      'STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, ' +
+      'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, ' +
+      'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER ' +
       'or a valid sha256 value.',
     fields: { ArgumentName: 'x-amz-content-sha256', ArgumentValue: payloadHash },
   });
@@ -169,6 +178,11 @@ export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPla
   checkPayloadHash(verified);
   const { request, payloadHash, signer } = verified;
   const mode = STREAMING.get(payloadHash);
+  const ecdsa = signer?.publicPoint !== undefined;
+  // Chunks are signed as the request is.
+  if (mode?.signed === true && signer !== undefined && ecdsa !== (mode.ecdsa === true)) {
+    throw invalidPayloadHash(payloadHash);
+  }
   const checksum = bounds.checksumsOf === 'body' ? declaredChecksum(request) : undefined;
   const trailer = trailerName(request);
   if (trailer !== undefined && mode?.hasTrailer !== true) {
