@@ -132,6 +132,10 @@ async function remove(objects: ObjectStore, bucket: string, target: Target): Pro
     const result = await objects.delete(bucket, target.key, { conditions, versionId });
     return { target, result, error: undefined };
   } catch (error) {
+    // In a list, an id that no version could have is a version that is not there.
+    if (error instanceof S3Error && error.fields['ArgumentName'] === 'versionId') {
+      return { target, error: new S3Error('NoSuchVersion') };
+    }
     if (error instanceof S3Error) return { target, error };
     if (error instanceof StoreError) {
       return { target, error: new S3Error('InternalError', { cause: error }) };
