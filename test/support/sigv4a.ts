@@ -68,8 +68,8 @@ const encode = (text: string): string =>
     (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 
-function canonical(
-  wanted: V4aRequest,
+export function canonical(
+  wanted: Pick<V4aRequest, 'method' | 'path' | 'payloadHash'>,
   headers: Readonly<Record<string, string>>,
   query: Readonly<Record<string, string>>,
 ): [string, string] {
