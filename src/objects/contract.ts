@@ -329,6 +329,8 @@ export interface ObjectStore {
   createUpload(options: CreateUploadOptions): Promise<Upload>;
   /** Throws NoSuchUpload. */
   upload(address: UploadAddress): Upload;
+  /** The algorithm that an upload was begun with; undefined too when there is no such upload. */
+  uploadChecksum(address: UploadAddress): ChecksumAlgorithm | undefined;
   putPart(
     address: UploadAddress,
     partNumber: number,

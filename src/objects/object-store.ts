@@ -78,6 +78,7 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
 
     createUpload: (create) => uploads.create(create),
     upload: (address) => uploads.upload(address),
+    uploadChecksum: (address) => uploads.checksumOf(address),
     putPart: (address, number, body, signal) => uploads.putPart(address, number, body, signal),
     copyPart: (address, number, source, range) => uploads.copyPart(address, number, source, range),
     // A client that went away may ask again: what was begun is ended.

@@ -6,6 +6,7 @@ import { base64Decode, equalConstantTime, hexDecode } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { BodyPlan, DigestName } from '../body/body.ts';
+import type { ChecksumAlgorithm } from '../objects/contract.ts';
 import type { VerifiedRequest } from './authn.ts';
 import type { BoundOperation } from './operation.ts';
 import type { FileBounds } from './post-form/form-feed.ts';
@@ -174,7 +175,12 @@ function claimsOf(verified: VerifiedRequest, checksum: DeclaredChecksum | undefi
   return { expected, sha256From };
 }
 
-export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPlan {
+/** `implied`: computed beside what the client declares, see `Operation.impliedChecksum`. */
+export function planBody(
+  verified: VerifiedRequest,
+  bounds: BodyBounds,
+  implied?: ChecksumAlgorithm,
+): BodyPlan {
   checkPayloadHash(verified);
   const { request, payloadHash, signer } = verified;
   const mode = STREAMING.get(payloadHash);
@@ -195,6 +201,7 @@ export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPla
   const digests = new Set<DigestName>(expected.keys());
   if (bounds.object) digests.add('md5');
   if (trailer !== undefined) digests.add(trailer);
+  if (implied !== undefined) digests.add(implied.toLowerCase() as DigestName);
   return {
     framing: mode === undefined ? 'identity' : 'aws-chunked',
     payloadLength: payloadLength(request, mode !== undefined, bounds),
@@ -212,13 +219,14 @@ export function planForm(
   verified: VerifiedRequest,
   bounds: BodyBounds,
   { lengthMin, lengthMax }: FileBounds,
+  implied?: ChecksumAlgorithm,
 ): BodyPlan {
   if (lengthMin > bounds.bytesMax) {
     throw new S3Error('EntityTooLarge', {
       fields: { ProposedSize: String(lengthMax), MaxSizeAllowed: String(bounds.bytesMax) },
     });
   }
-  return { ...planBody(verified, bounds), lengthMin };
+  return { ...planBody(verified, bounds, implied), lengthMin };
 }
 
 /** Bounds of the body that an operation takes. */

@@ -17,6 +17,8 @@ import { xmlResponse } from './document.ts';
 import {
   bodyChecksumAlgorithm,
   checksumHeaders,
+  DEFAULT_CHECKSUM,
+  impliedChecksum,
   parseHeadersAndMetadata,
   parseAttributes,
   parseChecksumAlgorithm,
@@ -41,13 +43,14 @@ export function parsePut(request: S3Request): PutInput {
     ...objectOf(request),
     attributes: parseAttributes(request.headers),
     conditions: parseWriteConditions(request.headers),
-    checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
+    checksumAlgorithm: bodyChecksumAlgorithm(request.headers) ?? DEFAULT_CHECKSUM,
   };
 }
 
 export const putObject = operation<PutInput, PutResult>({
   action: 's3:PutObject',
   body: 'stream',
+  impliedChecksum: (_, request) => impliedChecksum(request.headers),
   parse: parsePut,
   run: (context, input, body) =>
     context.objects.put(

@@ -267,12 +267,13 @@ describe('DeleteObjects', () => {
     expect(calls).toEqual([
       ['delete', 'b', ' a&/ ', { conditions: { ifMatch: undefined }, versionId: undefined }],
       ['delete', 'b', 'v', { conditions: { ifMatch: undefined }, versionId: 'x' }],
+      ['delete', 'b', 's', { conditions: { ifMatchSize: 3 }, versionId: undefined }],
       ['delete', 'b', 'e', { conditions: { ifMatch: '"t"' }, versionId: 'null' }],
     ]);
     const body = response.body as string;
     expect(body).toContain(`${XML}<DeleteResult ${NS}><Deleted><Key> a&amp;/ </Key></Deleted>`);
     expect(body).toContain('<Deleted><Key>v</Key><VersionId>x</VersionId></Deleted>');
-    expect(body).toContain('<Error><Key>s</Key><Code>NotImplemented</Code>');
+    expect(body).toContain('<Deleted><Key>s</Key></Deleted>');
     expect(body).toContain('<Code>KeyTooLongError</Code>');
     expect(body).toContain('<Deleted><Key>e</Key><VersionId>null</VersionId></Deleted>');
   });
