@@ -160,6 +160,14 @@ export interface CopyOptions {
   readonly signal: AbortSignal;
 }
 
+export interface RenameOptions {
+  readonly bucket: string;
+  readonly source: { readonly key: string; readonly conditions: Conditions };
+  readonly key: string;
+  /** On what stands at the new key. */
+  readonly conditions: Conditions;
+}
+
 export interface DeleteOptions {
   readonly conditions: Conditions;
   /** Undefined: the object; in a bucket with versioning that makes a delete marker. */
@@ -311,6 +319,11 @@ export interface ObjectStore {
   /** Throws NoSuchBucket, NoSuchKey, PreconditionFailed, NotModified (with headers ETag, Last-Modified), InvalidRange, InvalidPartNumber. */
   read(bucket: string, key: string, options: ReadOptions): ReadResult;
   copy(options: CopyOptions): Promise<CopyResult>;
+  /**
+   * Moves an object to another key of its bucket in one commit: nobody sees both keys, or neither.
+   * Throws NoSuchKey, PreconditionFailed; InvalidRequest in a bucket with versioning.
+   */
+  rename(options: RenameOptions): Promise<void>;
   /** Deleting an absent key succeeds. */
   delete(bucket: string, key: string, options: DeleteOptions): Promise<DeleteResult>;
   tags(bucket: string, key: string, versionId?: string): TagsResult;

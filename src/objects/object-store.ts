@@ -20,6 +20,7 @@ import { Ingest } from './ingest.ts';
 import { Listings } from './listing.ts';
 import { Objects } from './objects.ts';
 import { OrphanScrub } from './orphan-scrub.ts';
+import { renameObject } from './rename.ts';
 import { Reclaimer } from './reclaim.ts';
 import { Uploads } from './uploads.ts';
 import { VersionListings } from './version-listing.ts';
@@ -69,6 +70,7 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     put: (put, body) => objects.put(put, body),
     read: (bucket, key, read) => objects.read(bucket, key, read),
     copy: (copy) => objects.copy(copy),
+    rename: (rename) => renameObject(parts, rename),
     delete: (bucket, key, del) => objects.delete(bucket, key, del),
     tags: (bucket, key, version) => objects.tags(bucket, key, version),
     setTags: (bucket, key, tags, version) => objects.setTags(bucket, key, tags, version),

@@ -213,7 +213,7 @@ function httpDate(value: string | undefined): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** `prefix` is `x-amz-copy-source-` for the conditions on a copy's source. */
+/** `prefix`: `x-amz-copy-source-` or `x-amz-rename-source-` for conditions on a source. */
 export function parseConditions(headers: Headers, prefix = ''): Conditions {
   return {
     ifMatch: headers.get(`${prefix}if-match`),
