@@ -15,6 +15,11 @@ export interface ChunkSigner {
   /** Hex signature of the request: the first link of the chain. */
   readonly seed: string;
   readonly signingKey: Uint8Array;
+  /**
+   * SigV4A: x and y of the public key, 64 bytes; then `signingKey` is not used, links are ECDSA
+   * signatures, and the scope names no region.
+   */
+  readonly publicPoint?: Uint8Array | undefined;
   /** `<yyyymmdd>/<region>/<service>/aws4_request`. */
   readonly scope: string;
   /** `x-amz-date` of the request, e.g. `20261123T040000Z`. */

@@ -28,6 +28,9 @@ const PREFIX_END = INNER_HASH + HASH_BYTES;
 const INNER_KEY = PREFIX_END + 8;
 const TEXT = INNER_KEY + KEY_BYTES;
 
+/** Which chain these bytes are: 0 is this one. */
+export const CHAIN_KIND: number = PREFIX_END + 4;
+
 /** Room for the longest scope: a region name is bounded before anybody signs with it. */
 export const CHAIN_BYTES = 640;
 
@@ -62,6 +65,7 @@ export class ChunkChain {
       bytes[INNER_KEY + index] = (signingKey[index] ?? 0) ^ 0x36;
     }
     bytes.write(text, TEXT, 'latin1');
+    bytes.writeUInt32LE(0, CHAIN_KIND);
     bytes.writeUInt32LE(TEXT + prefix.length, PREFIX_END);
   }
 

@@ -12,9 +12,10 @@ import { LIMITS } from '../base/limits.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { MD5_BLOCK_BYTES, md5Padding, type Md5Lane } from '../wasm/md5-lanes.ts';
 import type { DigestName } from './body.ts';
-import { EMPTY_SHA256, type ChunkChain } from './chunk-chain.ts';
+import { EMPTY_SHA256 } from './chunk-chain.ts';
 import type { DigestSlots } from './digest-slots.ts';
 import { bigEndian32, bigEndian64, plain, type Digests } from './digests.ts';
+import type { SignatureChain } from './signature-chain.ts';
 
 /** Below this the kernel has nothing to fold and zlib's instructions win; measured. */
 const FOLDED_BYTES = 13_056;
@@ -51,7 +52,7 @@ export class DigestRun implements Md5Lane {
   readonly #steps: DigestSteps;
   readonly #held: HeldHashes;
   readonly #wanted: readonly DigestName[];
-  readonly #chain: ChunkChain | undefined;
+  readonly #chain: SignatureChain | undefined;
   /** Runs of adjacent spans: offset and length in turn. */
   readonly #segments: number[] = [];
   #segment = -2;

@@ -10,7 +10,8 @@
 import { assert } from '../base/assert.ts';
 import { MD5_BLOCK_BYTES, MD5_START } from '../wasm/md5-lanes.ts';
 import { DIGESTS, type BodyPlan, type DigestName } from './body.ts';
-import { CHAIN_BYTES, ChunkChain } from './chunk-chain.ts';
+import { CHAIN_BYTES } from './chunk-chain.ts';
+import { beginChain, openChain, type SignatureChain } from './signature-chain.ts';
 
 /** Words of a slot; the payload's length is a double, CRC-64 an integer of 64 bits. */
 const CRC32 = 4;
@@ -64,7 +65,7 @@ export class DigestSlots {
       if (plan.digests.has(name)) wanted |= 1 << bit;
     }
     this.words[this.md5At(slot) + WANTED] = wanted;
-    if (plan.signer !== undefined) ChunkChain.begin(this.#chainBytes(slot), plan.signer);
+    if (plan.signer !== undefined) beginChain(this.#chainBytes(slot), plan.signer);
   }
 
   /** A signing key was in it. */
@@ -77,9 +78,9 @@ export class DigestSlots {
     return DIGESTS.filter((_, bit) => (wanted & (1 << bit)) !== 0);
   }
 
-  chain(slot: number): ChunkChain | undefined {
+  chain(slot: number): SignatureChain | undefined {
     const wanted = this.words[this.md5At(slot) + WANTED] as number;
-    return (wanted & SIGNED) === 0 ? undefined : new ChunkChain(this.#chainBytes(slot));
+    return (wanted & SIGNED) === 0 ? undefined : openChain(this.#chainBytes(slot));
   }
 
   md5At(slot: number): number {

@@ -7,6 +7,9 @@
  */
 import { S3Error } from '../base/s3-error.ts';
 
+/** The shape of a chunk's or trailer's signature: of SigV4, or of SigV4A with its padding. */
+export const SIGNATURE_SHAPE: RegExp = /^(?:[0-9a-f]{64}|(?=.{100,144}$)[0-9a-f]{100,144}\**)$/;
+
 /** The trailer section, read and normalised. */
 export interface Trailer {
   /** Lower-case names and trimmed values of all lines but the signature. */

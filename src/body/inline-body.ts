@@ -9,11 +9,11 @@ import { assert } from '../base/assert.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { Arena, Block } from '../memory/arena.ts';
 import type { Body, BodyFeed, BodyPlan, Payload } from './body.ts';
-import { ChunkChain } from './chunk-chain.ts';
 import { openDecoder } from './decoder.ts';
 import { Deferred } from './deferred.ts';
 import { digestOnce } from './digests.ts';
 import type { Decoder, Trailer } from './framing.ts';
+import { chainOf, type SignatureChain } from './signature-chain.ts';
 import { claimsOf, settle } from './verdict.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -112,7 +112,7 @@ export class InlineBody implements Body, BodyFeed {
   /** In the order in which errors are to be reported: lengths, chunks, trailer, digests. */
   #verify(): Payload {
     const malformed = this.#endFrame();
-    const chain = this.plan.signer === undefined ? undefined : ChunkChain.of(this.plan.signer);
+    const chain = this.plan.signer === undefined ? undefined : chainOf(this.plan.signer);
     if (chain !== undefined) this.#verifyChunks(chain);
     if (malformed !== undefined) throw malformed;
     const { signedText, signature } = this.#trailer ?? {};
@@ -136,7 +136,7 @@ export class InlineBody implements Body, BodyFeed {
     }
   }
 
-  #verifyChunks(chain: ChunkChain): void {
+  #verifyChunks(chain: SignatureChain): void {
     let from = 0;
     for (const { end, signature } of this.#chunks) {
       const data = hash('sha256', this.#bytes.subarray(from, end), 'hex');

@@ -75,13 +75,17 @@ export function holdsIfRange(header: string | undefined, object: Validators): bo
   return Date.parse(header) === Math.floor(object.mtimeMs / 1000) * 1000;
 }
 
-/** For `x-amz-copy-source-if-*`: whatever fails is PreconditionFailed. */
-export function checkCopySource(conditions: Conditions, source: Validators): void {
+/** For `x-amz-copy-source-if-*` and its like: whatever fails is PreconditionFailed. */
+export function checkCopySource(
+  conditions: Conditions,
+  source: Validators,
+  prefix: string = 'x-amz-copy-source',
+): void {
   const verdict = judge(conditions, source);
   if (verdict === 'passed') return;
-  if (verdict !== 'not-modified') throw preconditionFailed(`x-amz-copy-source-${verdict.failed}`);
+  if (verdict !== 'not-modified') throw preconditionFailed(`${prefix}-${verdict.failed}`);
   const name = conditions.ifNoneMatch === undefined ? 'If-Modified-Since' : 'If-None-Match';
-  throw preconditionFailed(`x-amz-copy-source-${name}`);
+  throw preconditionFailed(`${prefix}-${name}`);
 }
 
 /** For PUT, Complete and Copy, at the commit point. `current` undefined: the key is free. */

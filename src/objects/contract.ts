@@ -175,6 +175,14 @@ export interface CopyOptions {
   readonly signal: AbortSignal;
 }
 
+export interface RenameOptions {
+  readonly bucket: string;
+  readonly source: { readonly key: string; readonly conditions: Conditions };
+  readonly key: string;
+  /** On what stands at the new key. */
+  readonly conditions: Conditions;
+}
+
 export interface DeleteOptions {
   readonly conditions: Conditions;
   /** Undefined: the object; in a bucket with versioning that makes a delete marker. */
@@ -196,8 +204,9 @@ export interface DeleteResult {
   readonly deleteMarker: boolean;
 }
 
+export type Tags = Readonly<Record<string, string>>;
 export interface TagsResult {
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: Tags;
   readonly versionId: string | undefined;
 }
 
@@ -336,15 +345,12 @@ export interface ObjectStore {
   /** Throws NoSuchBucket, NoSuchKey, PreconditionFailed, NotModified (with headers ETag, Last-Modified), InvalidRange, InvalidPartNumber. */
   read(bucket: string, key: string, options: ReadOptions): ReadResult;
   copy(options: CopyOptions): Promise<CopyResult>;
+  /** One commit: nobody sees both keys, or neither. InvalidRequest in a bucket with versioning. */
+  rename(options: RenameOptions): Promise<void>;
   /** Deleting an absent key succeeds. */
   delete(bucket: string, key: string, options: DeleteOptions): Promise<DeleteResult>;
   tags(bucket: string, key: string, versionId?: string): TagsResult;
-  setTags(
-    bucket: string,
-    key: string,
-    tags: Readonly<Record<string, string>>,
-    versionId?: string,
-  ): Promise<TagsResult>;
+  setTags(bucket: string, key: string, tags: Tags, versionId?: string): Promise<TagsResult>;
 
   /** Throws AccessDenied when the present retention does not allow it. Undefined: removed. */
   setRetention(
@@ -364,6 +370,8 @@ export interface ObjectStore {
   createUpload(options: CreateUploadOptions): Promise<Upload>;
   /** Throws NoSuchUpload. */
   upload(address: UploadAddress): Upload;
+  /** The algorithm that an upload was begun with; undefined too when there is no such upload. */
+  uploadChecksum(address: UploadAddress): ChecksumAlgorithm | undefined;
   putPart(
     address: UploadAddress,
     partNumber: number,

@@ -23,6 +23,7 @@ import { Lifecycle } from './lifecycle.ts';
 import { Listings } from './listing.ts';
 import { Objects } from './objects.ts';
 import { OrphanScrub } from './orphan-scrub.ts';
+import { renameObject } from './rename.ts';
 import { Reclaimer } from './reclaim.ts';
 import { Uploads } from './uploads.ts';
 import { VersionListings } from './version-listing.ts';
@@ -76,18 +77,18 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     put: (put, body) => objects.put(put, body),
     read: (bucket, key, read) => objects.read(bucket, key, read),
     copy: (copy) => objects.copy(copy),
+    rename: (rename) => renameObject(parts, rename),
     delete: (bucket, key, del) => objects.delete(bucket, key, del),
     tags: (bucket, key, version) => amendments.tags(bucket, key, version),
     setTags: (bucket, key, tags, version) => amendments.setTags(bucket, key, tags, version),
-
     list: (bucket, list) => listings.list(bucket, list),
     setRetention: (target, retention, bypass) => amendments.setRetention(target, retention, bypass),
     setLegalHold: (target, legalHold) => amendments.setLegalHold(target, legalHold),
     lock: (target) => amendments.lock(target),
     listVersions: (bucket, list) => versionListings.list(bucket, list),
-
     createUpload: (create) => uploads.create(create),
     upload: (address) => uploads.upload(address),
+    uploadChecksum: (address) => uploads.checksumOf(address),
     putPart: (address, number, body, signal) => uploads.putPart(address, number, body, signal),
     copyPart: (address, number, source, range) => uploads.copyPart(address, number, source, range),
     // A client that went away may ask again: what was begun is ended.

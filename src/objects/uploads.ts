@@ -34,6 +34,7 @@ import type { ObjectRecord, PartRecord, UploadRecord } from '../meta/records.ts'
 import { checkAttributes, etagDigest, etagOf } from './attributes.ts';
 import type { OpenBucket } from './buckets.ts';
 import type {
+  ChecksumAlgorithm,
   CopySource,
   CreateUploadOptions,
   Part,
@@ -111,6 +112,15 @@ export class Uploads {
     if (!isId(uploadId)) return undefined;
     const row = context.meta.get(buckets.partitionOf(bucket, key), uploadKey(key, uploadId));
     return row && { bucket, row, record: decodeUpload(row.value) };
+  }
+
+  checksumOf(address: UploadAddress): ChecksumAlgorithm | undefined {
+    try {
+      return this.seek(address)?.record.checksum?.algorithm;
+    } catch (error) {
+      if (error instanceof S3Error) return undefined;
+      throw error;
+    }
   }
 
   upload(address: UploadAddress): Upload {

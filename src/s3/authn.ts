@@ -7,12 +7,14 @@ import { equalTextConstantTime } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { ChunkSigner } from '../body/body.ts';
+import { ecdsaKey, ecdsaProves } from '../body/ecdsa-chain.ts';
 import { assert } from '../base/assert.ts';
 import { mismatch, oldForm, otherScheme, twoMechanisms, wrongScope } from './authn-faults.ts';
 import { ANONYMOUS, type Identity } from './operation.ts';
 import { type SizeRange, checkPolicy, parsePolicy } from './post-form/policy.ts';
 import { type FormSignature, formSignatureOf, parseFormSignature } from './post-form/signature.ts';
 import { checkClockV2, formOfV2, parseV2, signatureV2, stringsToSignV2 } from './sigv2.ts';
+import { ALGORITHM_V4A, checkRegionSet, parseV4A, publicPointOf, usesV4A } from './sigv4a.ts';
 import { withQueryHeaders } from './query-headers.ts';
 import type { S3Request } from './request.ts';
 import {
@@ -71,6 +73,9 @@ export interface AuthnOptions {
   readonly insecureOwner: Identity;
 }
 
+/** Version 4A verifies with a public key instead. */
+const NO_KEY = new Uint8Array(0);
+
 export class Authenticator {
   readonly #options: AuthnOptions;
   readonly #signingKeys = new Map<string, Buffer>();
@@ -89,6 +94,7 @@ export class Authenticator {
       throw twoMechanisms(authorization);
     }
     if (version2 !== undefined) return this.#verifyV2(request, nowMs);
+    if (usesV4A(request)) return this.#verifyV4A(request, nowMs);
     if (presigned) return this.#verify(request, parsePresigned(request), nowMs);
     if (authorization === undefined) {
       // Nobody: there is nothing yet that everybody may do.
@@ -128,6 +134,40 @@ export class Authenticator {
       identity: { accessKeyId, ownerId, displayName },
       payloadHash: query ? sentPayloadHash(request, signedHash) : signedHash,
       signer: { seed, signingKey, scope: scopeOf(presented), date },
+    });
+  }
+
+  /** As version 4, but for the regions, which stand in a header of their own, and the proof. */
+  #verifyV4A(request: S3Request, nowMs: number): VerifiedRequest {
+    const presented = parseV4A(request);
+    const { accessKeyId, form, signature } = presented;
+    checkRegionSet(request, form, this.#options.region);
+    this.#checkScope({ ...presented, region: this.#options.region });
+    checkClock(presented, nowMs);
+    checkSignedHeaders(request, presented);
+    const signedHash = signedPayloadHash(request, presented);
+    const { secret, ownerId, displayName } = this.#credential(accessKeyId);
+    if (sentToken(request)) throw new S3Error('InvalidToken');
+    const canonical = canonicalRequest(request, presented.signedHeaders, signedHash);
+    const text = stringToSign(presented, canonical, ALGORITHM_V4A);
+    const keyName = `${accessKeyId}\n${secret}`;
+    const point = this.#signingKeys.get(keyName) ?? publicPointOf(accessKeyId, secret);
+    if (!ecdsaProves(ecdsaKey(point), text, signature)) {
+      throw mismatch({ accessKeyId, signature, stringToSign: text, canonicalRequest: canonical });
+    }
+    this.#remember(keyName, point);
+    const query = form === 'query';
+    return seal({
+      request: query ? withQueryHeaders(request) : request,
+      identity: { accessKeyId, ownerId, displayName },
+      payloadHash: query ? sentPayloadHash(request, signedHash) : signedHash,
+      signer: {
+        seed: signature,
+        signingKey: NO_KEY,
+        publicPoint: point,
+        scope: scopeOf(presented),
+        date: presented.date,
+      },
     });
   }
 

@@ -227,7 +227,8 @@ class S3Exchange implements Exchange {
         const { authenticator } = this.#gateway;
         const verified = authenticator.authenticateForm(wanted, this.#startedMs);
         const operation = this.#admit(verified, routeOf(request));
-        const plan = planForm(verified, boundsOf(operation), bounds);
+        const implied = operation.impliedChecksum(this.#gateway.options.objects, wanted);
+        const plan = planForm(verified, boundsOf(operation), bounds, implied);
         const { body, feed } = this.#openBody(plan, transport);
         resolve(this.#handle(verified, operation, body));
         return { feed, ...verified.file };
@@ -241,7 +242,9 @@ class S3Exchange implements Exchange {
       checkPayloadHash(verified);
       return NO_BODY;
     }
-    const { body, feed } = this.#openBody(planBody(verified, boundsOf(operation)), transport);
+    const implied = operation.impliedChecksum(this.#gateway.options.objects, verified.request);
+    const plan = planBody(verified, boundsOf(operation), implied);
+    const { body, feed } = this.#openBody(plan, transport);
     this.#feed = feed;
     return body;
   }

@@ -4,7 +4,7 @@
  */
 import type { Body } from '../body/body.ts';
 import type { Clock } from '../base/clock.ts';
-import type { ObjectStore } from '../objects/contract.ts';
+import type { ChecksumAlgorithm, ObjectStore } from '../objects/contract.ts';
 import type { VerifiedRequest } from './authn.ts';
 import type { EventSink, ObjectEvent } from './events.ts';
 import type { S3Request, S3Response } from './request.ts';
@@ -60,6 +60,11 @@ export interface Operation<Input, Output> {
    * it (the object of a CompleteMultipartUpload, whose body is a list of parts).
    */
   readonly checksumsOf?: 'body' | 'result';
+  /**
+   * Object data only: the checksum that S3 computes of the body although the client sent none of
+   * that kind. Synchronous, before the first byte; throws nothing (the operation will).
+   */
+  impliedChecksum?(objects: ObjectStore, request: S3Request): ChecksumAlgorithm | undefined;
   /** Pure; throws S3Error. */
   parse(request: S3Request): Input;
   run(context: OperationContext, input: Input, body: Body): Output | Promise<Output>;
@@ -72,6 +77,7 @@ export interface BoundOperation {
   readonly body: BodyKind;
   readonly documentBytesMax: number | undefined;
   readonly checksumsOf: 'body' | 'result';
+  impliedChecksum(objects: ObjectStore, request: S3Request): ChecksumAlgorithm | undefined;
   handle(context: OperationContext, body: Body): Promise<S3Response>;
 }
 
@@ -81,6 +87,7 @@ export function operation<Input, Output>(definition: Operation<Input, Output>): 
     body: definition.body,
     documentBytesMax: definition.documentBytesMax,
     checksumsOf: definition.checksumsOf ?? 'body',
+    impliedChecksum: (objects, request) => definition.impliedChecksum?.(objects, request),
     handle: async (context, body) => {
       const { request } = context.request;
       const input = definition.parse(request);

@@ -33,6 +33,7 @@ import {
 import { postObject } from './operations/post-object.ts';
 import { copyObject, putObject } from './operations/put-object.ts';
 import { listObjectVersions } from './operations/list-versions.ts';
+import { renameObject } from './operations/rename.ts';
 import { listBuckets } from './operations/service.ts';
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './operations/tagging.ts';
 import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts';
@@ -49,6 +50,7 @@ export const OPERATIONS = {
   PostObject: postObject,
   PutObject: putObject,
   CopyObject: copyObject,
+  RenameObject: renameObject,
   GetObject: getObject,
   HeadObject: headObject,
   DeleteObject: deleteObject,

@@ -18,7 +18,8 @@ export interface Presented {
   /** May itself contain slashes (Kerberos principals). */
   readonly accessKeyId: string;
   readonly day: string;
-  readonly region: string;
+  /** Undefined where the regions are signed in another place (SigV4A). */
+  readonly region: string | undefined;
   readonly service: string;
   readonly terminator: string;
   readonly signedHeaders: readonly string[];
@@ -49,7 +50,8 @@ export function parseAmzDate(text: string): number | undefined {
 let lastDate = '';
 let lastDateMs = 0;
 
-function malformed(form: Presented['form'], message: string): S3Error {
+/** In the words of the form that carried the credentials. */
+export function malformed(form: Presented['form'], message: string): S3Error {
   return form === 'header'
     ? new S3Error('AuthorizationHeaderMalformed', {
         message: `The authorization header is malformed; ${message}`,
@@ -57,7 +59,7 @@ function malformed(form: Presented['form'], message: string): S3Error {
     : new S3Error('AuthorizationQueryParametersError', { message });
 }
 
-type Scope = Pick<Presented, 'accessKeyId' | 'day' | 'region' | 'service' | 'terminator'>;
+export type Scope = Pick<Presented, 'accessKeyId' | 'day' | 'region' | 'service' | 'terminator'>;
 
 const CREDENTIAL_SHAPE =
   'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".';
@@ -89,9 +91,13 @@ export function parseCredential(credential: string, form: Presented['form']): Sc
 }
 
 /** `Authorization: AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`. */
-export function parseAuthorization(request: S3Request, authorization: string): Presented {
+export function parseAuthorization(
+  request: S3Request,
+  authorization: string,
+  readCredential: typeof parseCredential = parseCredential,
+): Presented {
   const fields = new Map<string, string>();
-  for (const field of authorization.slice(ALGORITHM.length).split(',')) {
+  for (const field of authorization.slice(authorization.indexOf(' ')).split(',')) {
     const at = field.indexOf('=');
     if (at > 0) fields.set(field.slice(0, at).trim(), field.slice(at + 1).trim());
   }
@@ -100,7 +106,7 @@ export function parseAuthorization(request: S3Request, authorization: string): P
     if (value === undefined || value === '') throw malformed('header', `missing ${name}.`);
     return value;
   };
-  const scope = parseCredential(take('Credential'), 'header');
+  const scope = readCredential(take('Credential'), 'header');
   const signedHeaders = take('SignedHeaders').split(';');
   const signature = take('Signature');
   const date = request.headers.get('x-amz-date') ?? basicDate(request.headers.get('date'));
@@ -127,7 +133,11 @@ const PRESIGNED_NEEDS =
   'X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.';
 
 /** The X-Amz-* query parameters of a presigned request. */
-export function parsePresigned(request: S3Request): Presented {
+export function parsePresigned(
+  request: S3Request,
+  readCredential: typeof parseCredential = parseCredential,
+  algorithms: readonly string[] = [ALGORITHM],
+): Presented {
   const { query } = request;
   const take = (name: string): string => {
     const value = query.get(name);
@@ -140,7 +150,7 @@ export function parsePresigned(request: S3Request): Presented {
   const expires = take('X-Amz-Expires');
   const signedHeaders = take('X-Amz-SignedHeaders').split(';');
   const signature = take('X-Amz-Signature');
-  if (algorithm !== ALGORITHM) {
+  if (!algorithms.includes(algorithm)) {
     throw malformed('query', `X-Amz-Algorithm only supports "${ALGORITHM}"`);
   }
   if (parseAmzDate(date) === undefined) {
@@ -151,7 +161,7 @@ export function parsePresigned(request: S3Request): Presented {
   }
   return {
     form: 'query',
-    ...parseCredential(credential, 'query'),
+    ...readCredential(credential, 'query'),
     signedHeaders,
     signature,
     date,
@@ -231,12 +241,19 @@ export function canonicalRequest(
 }
 
 export function scopeOf(presented: Presented): string {
-  return `${presented.day}/${presented.region}/${presented.service}/${presented.terminator}`;
+  const { day, region, service, terminator } = presented;
+  return region === undefined
+    ? `${day}/${service}/${terminator}`
+    : `${day}/${region}/${service}/${terminator}`;
 }
 
-export function stringToSign(presented: Presented, canonical: string): string {
+export function stringToSign(
+  presented: Presented,
+  canonical: string,
+  algorithm: string = ALGORITHM,
+): string {
   const digest = hash('sha256', canonical, 'hex');
-  return `${ALGORITHM}\n${presented.date}\n${scopeOf(presented)}\n${digest}`;
+  return `${algorithm}\n${presented.date}\n${scopeOf(presented)}\n${digest}`;
 }
 
 const hmac = (key: string | Uint8Array, text: string): Buffer =>
@@ -247,7 +264,7 @@ export function deriveSigningKey(
   secret: string,
   scope: Pick<Presented, 'day' | 'region' | 'service'>,
 ): Buffer {
-  const key = hmac(hmac(hmac(`AWS4${secret}`, scope.day), scope.region), scope.service);
+  const key = hmac(hmac(hmac(`AWS4${secret}`, scope.day), scope.region ?? ''), scope.service);
   return hmac(key, 'aws4_request');
 }
 

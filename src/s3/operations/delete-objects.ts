@@ -140,11 +140,11 @@ async function remove(
     const result = await objects.delete(bucket, target.key, options);
     return { target, result, error: undefined };
   } catch (error) {
-    if (error instanceof S3Error) {
-      // In a list AWS has one word for versions that cannot be and versions that are not.
-      const noVersion = error.code === 'InvalidArgument' && target.versionId !== undefined;
-      return { target, error: noVersion ? new S3Error('NoSuchVersion') : error };
+    // In a list, an id that no version could have is a version that is not there.
+    if (error instanceof S3Error && error.fields['ArgumentName'] === 'versionId') {
+      return { target, error: new S3Error('NoSuchVersion') };
     }
+    if (error instanceof S3Error) return { target, error };
     if (error instanceof StoreError) {
       return { target, error: new S3Error('InternalError', { cause: error }) };
     }

@@ -26,6 +26,7 @@ import {
   CHECKSUM_ALGORITHMS,
   bodyChecksumAlgorithm,
   headerChecksum,
+  impliedChecksum,
   parseAttributes,
   parseChecksumAlgorithm,
   parseChecksumType,
@@ -114,6 +115,9 @@ interface PartInput {
 export const uploadPart = operation<PartInput, Part>({
   action: 's3:PutObject',
   body: 'stream',
+  // An upload that names an algorithm has it of every part, whoever computed it.
+  impliedChecksum: (objects, request) =>
+    objects.uploadChecksum(uploadOf(request)) ?? impliedChecksum(request.headers),
   parse: (request) => {
     refuseUnbuiltHeaders(request.headers);
     bodyChecksumAlgorithm(request.headers);

@@ -53,6 +53,9 @@ export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
   'SHA256',
 ];
 
+/** Full-object, and combined from the checksums of parts without reading them. */
+export const DEFAULT_CHECKSUM: ChecksumAlgorithm = 'CRC64NVME';
+
 /** What a delete may demand of the object beside its ETag. */
 export const DELETE_CONDITIONS: ReadonlySet<string> = new Set([
   'x-amz-if-match-last-modified-time',
@@ -209,7 +212,7 @@ function httpDate(value: string | undefined): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** `prefix` is `x-amz-copy-source-` for the conditions on a copy's source. */
+/** `prefix`: `x-amz-copy-source-` or `x-amz-rename-source-` for conditions on a source. */
 export function parseConditions(headers: Headers, prefix = ''): Conditions {
   // Names made anew for every request would have to be hashed for every look into the map.
   const names = prefix === '' ? PLAIN_CONDITIONS : conditionNames(prefix);
@@ -315,6 +318,13 @@ export function bodyChecksumAlgorithm(headers: Headers): ChecksumAlgorithm | und
     });
   }
   return carried;
+}
+
+/** What S3 computes of an object whose client sends no checksum of its own. */
+export function impliedChecksum(headers: Headers): ChecksumAlgorithm | undefined {
+  const trailer = headers.get('x-amz-trailer');
+  if (trailer !== undefined && trailer !== '') return undefined;
+  return headerChecksum(headers) === undefined ? DEFAULT_CHECKSUM : undefined;
 }
 
 /** The one `x-amz-checksum-*` value of a request without a body of its own (Complete). */

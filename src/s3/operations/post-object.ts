@@ -10,7 +10,7 @@ import { objectOf } from '../resource.ts';
 import { uriEncode } from '../sigv4.ts';
 import { element, xmlDocument } from '../xml.ts';
 import { XML_HEADERS } from './document.ts';
-import { checksumHeaders } from './object-headers.ts';
+import { checksumHeaders, impliedChecksum } from './object-headers.ts';
 import { type PutInput, parsePut, writeObject, type Written } from './put-object.ts';
 import { parseTagging } from './tagging.ts';
 import { versionHeaders } from './version-id.ts';
@@ -76,6 +76,7 @@ function render({ result, expiration }: Written, request: S3Request): S3Response
 export const postObject = operation<PutInput, Written>({
   action: 's3:PutObject',
   body: 'stream',
+  impliedChecksum: (_, request) => impliedChecksum(request.headers),
   parse: parsePost,
   run: (context, input, body) => writeObject(context, input, body, 'Post'),
   render,

@@ -19,6 +19,8 @@ import { writtenExpiration } from './expiration.ts';
 import {
   bodyChecksumAlgorithm,
   checksumHeaders,
+  DEFAULT_CHECKSUM,
+  impliedChecksum,
   parseHeadersAndMetadata,
   parseAttributes,
   parseChecksumAlgorithm,
@@ -44,7 +46,7 @@ export function parsePut(request: S3Request): PutInput {
     ...objectOf(request),
     attributes: parseAttributes(request.headers),
     conditions: parseWriteConditions(request.headers),
-    checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
+    checksumAlgorithm: bodyChecksumAlgorithm(request.headers) ?? DEFAULT_CHECKSUM,
   };
 }
 
@@ -87,6 +89,7 @@ export async function writeObject(
 export const putObject = operation<PutInput, Written>({
   action: 's3:PutObject',
   body: 'stream',
+  impliedChecksum: (_, request) => impliedChecksum(request.headers),
   parse: parsePut,
   run: (context, input, body) => writeObject(context, input, body, 'Put'),
   render: ({ result, expiration }) => ({

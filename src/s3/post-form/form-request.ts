@@ -7,11 +7,16 @@ import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { S3Request } from '../request.ts';
 import { checkKey } from '../resource.ts';
+import { SUB_RESOURCES } from '../routes.ts';
 import { requiredKey } from './signature.ts';
 
-/** A form posted to a bucket, which says in its fields who asks. */
-export function isForm({ method, bucket, key, headers }: S3Request): boolean {
+/**
+ * A form posted to a bucket, which says in its fields who asks. What a policy allows is to post an
+ * object: under a sub-resource (`?delete`) it is no form, and must be signed as everything else.
+ */
+export function isForm({ method, bucket, key, headers, query }: S3Request): boolean {
   if (method !== 'POST' || bucket === undefined || key !== undefined) return false;
+  for (const name of query.keys()) if (SUB_RESOURCES.has(name)) return false;
   return /^multipart\/form-data\b/i.test(headers.get('content-type') ?? '');
 }
 
