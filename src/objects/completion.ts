@@ -19,7 +19,8 @@ import type {
 import { putResultOf, validatorsOf } from './attributes.ts';
 import { nextTurn } from './blobs.ts';
 import { checkWrite, isConditional } from './conditions.ts';
-import type { CompletedPart, CompleteOptions, PutResult } from './contract.ts';
+import type { PutResult } from './contract.ts';
+import type { CompletedPart, CompleteOptions } from './upload-contract.ts';
 import { wroteNothing } from './index-rows.ts';
 import type { Decision, Situation } from './index-rows.ts';
 import { putObject } from './objects.ts';

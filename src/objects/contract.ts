@@ -6,6 +6,21 @@
 import type { Block } from '../memory/arena.ts';
 import type { Body } from '../body/body.ts';
 import type { ByteRange, Replication } from '../chunks/chunk-store.ts';
+import type {
+  ListEntry,
+  Listing,
+  ListOptions,
+  ListUploadsOptions,
+  ListVersionsOptions,
+  VersionListing,
+} from './listing-contract.ts';
+import type {
+  CompleteOptions,
+  CreateUploadOptions,
+  Part,
+  Upload,
+  UploadAddress,
+} from './upload-contract.ts';
 
 export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT';
@@ -208,108 +223,6 @@ export type Tags = Readonly<Record<string, string>>;
 export interface TagsResult {
   readonly tags: Tags;
   readonly versionId: string | undefined;
-}
-
-/** A version of an object, or a delete marker. */
-export interface VersionEntry extends ListEntry {
-  readonly versionId: string;
-  readonly isLatest: boolean;
-  readonly deleteMarker: boolean;
-}
-
-export interface ListVersionsOptions extends Omit<ListOptions, 'after'> {
-  readonly keyMarker: string;
-  /** Empty: behind every version of the marker's key. */
-  readonly versionIdMarker: string;
-}
-
-export interface VersionListing extends Listing<VersionEntry> {
-  /** With `next`, when the last entry was a version. */
-  readonly nextVersionId: string | undefined;
-}
-
-export interface ListOptions {
-  readonly prefix: string;
-  readonly delimiter: string;
-  /** Exclusive: marker, start-after or the decoded continuation token. */
-  readonly after: string;
-  readonly limit: number;
-}
-
-export interface ListEntry {
-  readonly key: string;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly etag: string;
-  readonly storageClass: string;
-  readonly ownerId: string;
-  readonly checksum?:
-    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
-    | undefined;
-}
-
-/** `entries` and `prefixes` are each in byte order and together at most `limit`. */
-export interface Listing<Entry> {
-  readonly entries: readonly Entry[];
-  readonly prefixes: readonly string[];
-  /** True when more follow; `next` is then the last key or prefix returned. */
-  readonly truncated: boolean;
-  readonly next: string | undefined;
-}
-
-export interface CreateUploadOptions {
-  readonly bucket: string;
-  readonly key: string;
-  readonly ownerId: string;
-  readonly attributes: ObjectAttributes;
-  readonly checksum:
-    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
-    | undefined;
-}
-
-export interface UploadAddress {
-  readonly bucket: string;
-  readonly key: string;
-  readonly uploadId: string;
-}
-
-export interface Upload extends UploadAddress {
-  readonly initiatedMs: number;
-  readonly ownerId: string;
-  readonly storageClass: string;
-  readonly checksum:
-    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
-    | undefined;
-}
-
-export interface Part {
-  readonly number: number;
-  readonly size: number;
-  readonly etag: string;
-  readonly mtimeMs: number;
-  readonly checksum: PartChecksum | undefined;
-}
-
-export interface CompletedPart {
-  readonly number: number;
-  /** As sent, quotes removed. */
-  readonly etag: string;
-  readonly checksums: readonly PartChecksum[];
-}
-
-export interface CompleteOptions extends UploadAddress {
-  readonly parts: readonly CompletedPart[];
-  readonly conditions: Conditions;
-  /** x-amz-checksum-* of the whole object, if the client sent one. */
-  readonly checksum: PartChecksum | undefined;
-  readonly checksumType: ChecksumType | undefined;
-  /** x-amz-mp-object-size */
-  readonly size: number | undefined;
-}
-
-export interface ListUploadsOptions extends Omit<ListOptions, 'after'> {
-  readonly keyMarker: string;
-  readonly uploadIdMarker: string;
 }
 
 export interface ObjectStore {

@@ -21,7 +21,8 @@ import { decodeUpload } from '../meta/record-codec.ts';
 import { etagOf } from './attributes.ts';
 import type { Buckets } from './buckets.ts';
 import type { Context } from './context.ts';
-import type { ListEntry, Listing, ListOptions, ListUploadsOptions, Upload } from './contract.ts';
+import type { ListEntry, Listing, ListOptions, ListUploadsOptions } from './listing-contract.ts';
+import type { Upload } from './upload-contract.ts';
 import { RowMerge } from './row-merge.ts';
 import { uploadOf } from './uploads.ts';
 

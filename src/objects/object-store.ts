@@ -21,6 +21,7 @@ import { IndexRows } from './index-rows.ts';
 import { Ingest } from './ingest.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Listings } from './listing.ts';
+import { startMaintenance } from './maintenance-timers.ts';
 import { Objects } from './objects.ts';
 import { OrphanScrub } from './orphan-scrub.ts';
 import { renameObject } from './rename.ts';
@@ -29,31 +30,12 @@ import { Uploads } from './uploads.ts';
 import { VersionListings } from './version-listing.ts';
 import { Versions } from './versions.ts';
 
-const RECLAIM_TICK_MS_MIN = 50;
-const RECLAIM_TICK_MS_MAX = 1000;
-const LIFECYCLE_TICK_MS_MIN = 100;
-const STALE_UPLOADS_TICK_MS = 3_600_000;
 const ROWS_AT_ONCE = 100;
 
 export async function openObjects(options: ObjectsOptions): Promise<ObjectStore & Maintenance> {
-  const context = new Context(options);
-  const buckets = new Buckets(context);
-  const rows = new IndexRows(context, buckets);
-  const blobs = new Blobs(context);
-  const versions = new Versions(context, buckets, rows);
-  const parts = { context, buckets, rows, blobs, ingest: new Ingest(context), versions };
-  const objects = new Objects(parts);
-  const amendments = new Amendments(buckets, rows, versions);
-  const uploads = new Uploads(parts, objects);
-  const completion = new Completion(parts, uploads);
-  const listings = new Listings(context, buckets);
-  const versionListings = new VersionListings(context, buckets, versions);
-  const reclaimer = new Reclaimer(context, buckets, blobs);
-  const scrub = new OrphanScrub(context, buckets);
-  const lifecycle = new Lifecycle(parts, uploads, objects);
-
-  buckets.onRetired = (bucketId) => reclaimer.retire(bucketId);
-  rows.onReclaim = (partition, dueMs) => reclaimer.note(partition, dueMs);
+  const parts = build(options);
+  const { context, buckets, objects, amendments, uploads, completion, listings } = parts;
+  const { versionListings, reclaimer, scrub, lifecycle } = parts;
   await buckets.load();
   reclaimer.load();
 
@@ -65,7 +47,9 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     stats: () => ({ backlog: reclaimer.backlog(), leases: context.leases.size }),
   };
   const timers =
-    options.timers === false ? undefined : startTimers(context, maintenance, reclaimer, lifecycle);
+    options.timers === false
+      ? undefined
+      : startMaintenance(context, maintenance, reclaimer, lifecycle);
 
   return {
     createBucket: (create) => buckets.create(create),
@@ -106,6 +90,40 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
   };
 }
 
+/** What the room is made of: each part knows those before it. */
+function build(options: ObjectsOptions) {
+  const context = new Context(options);
+  const buckets = new Buckets(context);
+  const rows = new IndexRows(context, buckets);
+  const blobs = new Blobs(context);
+  const versions = new Versions(context, buckets, rows);
+  const parts = { context, buckets, rows, blobs, ingest: new Ingest(context), versions };
+  const objects = new Objects(parts);
+  const amendments = new Amendments(buckets, rows, versions);
+  const uploads = new Uploads(parts, objects);
+  const completion = new Completion(parts, uploads);
+  const listings = new Listings(context, buckets);
+  const versionListings = new VersionListings(context, buckets, versions);
+  const reclaimer = new Reclaimer(context, buckets, blobs);
+  const scrub = new OrphanScrub(context, buckets);
+  const lifecycle = new Lifecycle(parts, uploads, objects);
+
+  buckets.onRetired = (bucketId) => reclaimer.retire(bucketId);
+  rows.onReclaim = (partition, dueMs) => reclaimer.note(partition, dueMs);
+  return {
+    ...parts,
+    objects,
+    amendments,
+    uploads,
+    completion,
+    listings,
+    versionListings,
+    reclaimer,
+    scrub,
+    lifecycle,
+  };
+}
+
 /** Uploads that nobody completed for longer than the limit are aborted as a client would. */
 async function abortStaleUploads(
   context: Context,
@@ -138,75 +156,4 @@ async function abortStaleUploads(
     }
   }
   return count;
-}
-
-interface Timers {
-  stop(): Promise<void>;
-}
-
-function startTimers(
-  context: Context,
-  maintenance: Maintenance,
-  reclaimer: Reclaimer,
-  lifecycle: Lifecycle,
-): Timers {
-  const { clock, graceMs, log } = context;
-  const running = new Set<Promise<void>>();
-  const guarded = (what: string, work: () => Promise<unknown>): void => {
-    const run = (async () => {
-      try {
-        await work();
-      } catch (error) {
-        if (!context.stopped) log.error({ err: error }, `${what} failed, to be tried again`);
-      }
-    })();
-    running.add(run);
-    void run.then(() => running.delete(run));
-  };
-  const tickMs = Math.min(Math.max(graceMs / 4, RECLAIM_TICK_MS_MIN), RECLAIM_TICK_MS_MAX);
-  let reclaiming = false;
-  const reclaim = setInterval(() => {
-    const nowMs = clock.now();
-    if (reclaiming || !reclaimer.isDue(nowMs)) return;
-    reclaiming = true;
-    guarded('reclaiming', () =>
-      maintenance.runReclaim(nowMs).finally(() => {
-        reclaiming = false;
-      }),
-    );
-  }, tickMs);
-  const lifecycleMs = Math.min(Math.max(context.dayMs / 8, LIFECYCLE_TICK_MS_MIN), 60_000);
-  let walking = false;
-  const walk = setInterval(() => {
-    if (walking || !lifecycle.isDue(clock.now())) return;
-    walking = true;
-    guarded('the lifecycle walk', async () => {
-      try {
-        const report = await maintenance.runLifecycle(clock.now());
-        log.info({ ...report }, 'lifecycle walk done');
-      } finally {
-        walking = false;
-      }
-    });
-  }, lifecycleMs);
-  const abortStale = (): void =>
-    guarded('aborting stale uploads', () => maintenance.abortStaleUploads(clock.now()));
-  const stale = setInterval(abortStale, STALE_UPLOADS_TICK_MS);
-  abortStale();
-  const scrub = setTimeout(() => {
-    guarded('the orphan scrub', async () => {
-      const report = await maintenance.scrubOrphans();
-      log.info({ ...report }, 'orphan scrub done');
-    });
-  }, graceMs);
-  for (const timer of [reclaim, walk, stale, scrub]) timer.unref();
-  return {
-    stop: async () => {
-      clearInterval(reclaim);
-      clearInterval(stale);
-      clearInterval(walk);
-      clearTimeout(scrub);
-      await Promise.all(running);
-    },
-  };
 }

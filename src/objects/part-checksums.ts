@@ -14,14 +14,8 @@ import type { PartRecord, UploadRecord } from '../meta/records.ts';
 import { crcCombine } from '../wasm/crc-combine.ts';
 import { crc32, crc32c, crc64nvme } from '../wasm/crc.ts';
 import { CHECKSUM_ALGORITHMS, checksumValue, digestNameOf } from './attributes.ts';
-import type {
-  Checksum,
-  ChecksumAlgorithm,
-  ChecksumType,
-  CompletedPart,
-  CompleteOptions,
-  PartChecksum,
-} from './contract.ts';
+import type { Checksum, ChecksumAlgorithm, ChecksumType, PartChecksum } from './contract.ts';
+import type { CompletedPart, CompleteOptions } from './upload-contract.ts';
 
 type PartSummary = Pick<PartRecord, 'size' | 'checksum'>;
 

@@ -33,15 +33,8 @@ import {
 import type { ObjectRecord, PartRecord, UploadRecord } from '../meta/records.ts';
 import { checkAttributes, etagDigest, etagOf } from './attributes.ts';
 import type { OpenBucket } from './buckets.ts';
-import type {
-  ChecksumAlgorithm,
-  CopySource,
-  CreateUploadOptions,
-  Part,
-  PartChecksum,
-  Upload,
-  UploadAddress,
-} from './contract.ts';
+import type { ChecksumAlgorithm, CopySource, PartChecksum } from './contract.ts';
+import type { CreateUploadOptions, Part, Upload, UploadAddress } from './upload-contract.ts';
 import { wroteNothing } from './index-rows.ts';
 import { sourceTooLarge } from './objects.ts';
 import { checkLockable } from './object-lock.ts';

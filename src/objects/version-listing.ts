@@ -20,7 +20,7 @@ import { decodeObject } from '../meta/object-codec.ts';
 import { etagOf } from './attributes.ts';
 import type { Buckets, OpenBucket } from './buckets.ts';
 import type { Context } from './context.ts';
-import type { ListVersionsOptions, VersionEntry, VersionListing } from './contract.ts';
+import type { ListVersionsOptions, VersionEntry, VersionListing } from './listing-contract.ts';
 import { commonPrefix, cut, later } from './listing.ts';
 import { RowMerge } from './row-merge.ts';
 import { checkVersionId, idOf, positionOf, type Versions } from './versions.ts';

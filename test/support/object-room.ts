@@ -11,8 +11,8 @@ import type {
   ObjectStore,
   PutResult,
   ReadOptions,
-  UploadAddress,
 } from '../../src/objects/contract.ts';
+import type { UploadAddress } from '../../src/objects/upload-contract.ts';
 import type { Maintenance } from '../../src/objects/maintenance.ts';
 import { openObjects } from '../../src/objects/object-store.ts';
 import { memoryBody, type MemoryBodyOptions } from './memory-body.ts';

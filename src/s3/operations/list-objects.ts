@@ -1,7 +1,8 @@
 /** ListObjects and ListObjectsV2: parse and render. */
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
-import type { ListEntry, Listing, ObjectStore } from '../../objects/contract.ts';
+import type { ObjectStore } from '../../objects/contract.ts';
+import type { ListEntry, Listing } from '../../objects/listing-contract.ts';
 import { type BoundOperation, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';

@@ -1,7 +1,7 @@
 /** ListObjectVersions: parse and render. */
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
-import type { VersionEntry, VersionListing } from '../../objects/contract.ts';
+import type { VersionEntry, VersionListing } from '../../objects/listing-contract.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';

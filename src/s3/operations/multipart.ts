@@ -2,17 +2,15 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { ByteRange } from '../../chunks/chunk-store.ts';
+import type { CopySource, PartChecksum, PutResult } from '../../objects/contract.ts';
 import type {
   CompletedPart,
   CompleteOptions,
-  CopySource,
   CreateUploadOptions,
   Part,
-  PartChecksum,
-  PutResult,
   Upload,
   UploadAddress,
-} from '../../objects/contract.ts';
+} from '../../objects/upload-contract.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';

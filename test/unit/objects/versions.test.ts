@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { S3Error } from '../../../src/base/s3-error.ts';
-import type { VersionEntry } from '../../../src/objects/contract.ts';
+import type { VersionEntry } from '../../../src/objects/listing-contract.ts';
 import { BUCKET, ObjectRoom } from '../../support/object-room.ts';
 import { failureCode } from '../../support/s3-failure.ts';
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { S3Error } from '../../../src/base/s3-error.ts';
 import { StoreError } from '../../../src/base/store-error.ts';
-import type { Part, Upload } from '../../../src/objects/contract.ts';
+import type { Part, Upload } from '../../../src/objects/upload-contract.ts';
 import { deleteObjects } from '../../../src/s3/operations/delete-objects.ts';
 import {
   abortMultipartUpload,
