@@ -1,110 +1,103 @@
-/** Starts the real server in a process of its own and reads its cost from /proc. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+/**
+ * The real server in a process of its own, as a target of the generator. Settings are those of the
+ * command line; CPU and memory are read from /proc. Refuses to guess: what is not said in
+ * `options` is the server's own default.
+ */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Connection } from './connection.ts';
+import type { Cost } from './process-cost.ts';
 import type { Keys } from './sign.ts';
+import { type Command, OwnProcess, type Target } from './target.ts';
 
-const TICK_MS = 10;
+export type { Cost } from './process-cost.ts';
 
-export interface Cost {
-  readonly userMs: number;
-  readonly systemMs: number;
+const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
+const KEYS: Keys = {
+  accessKey: 'PERFPERFPERFPERFPERF',
+  secretKey: 'perf-secret-key-perf-secret-key-perf-00',
+};
+
+function optionOf(options: readonly string[], name: string, fallback: string): string {
+  const at = options.lastIndexOf(name);
+  return at < 0 ? fallback : (options[at + 1] ?? fallback);
 }
 
-export class PerfServer {
-  readonly port: number;
-  readonly keys: Keys;
-  readonly #child: ChildProcess;
-  readonly #directory: string;
+export class PerfServer implements Target {
+  readonly name = 'sluice';
+  readonly keys = KEYS;
+  readonly redundancy: string;
+  readonly durability: string;
+  readonly #process: OwnProcess;
+  readonly #command: Command;
 
-  private constructor(port: number, keys: Keys, child: ChildProcess, directory: string) {
-    this.port = port;
-    this.keys = keys;
-    this.#child = child;
-    this.#directory = directory;
+  private constructor(own: OwnProcess, options: readonly string[], nodeOptions: readonly string[]) {
+    this.#process = own;
+    this.redundancy = optionOf(options, '--replication', 'xor-2-1-1024k');
+    const relaxed = optionOf(options, '--durability', 'durable') === 'relaxed';
+    this.durability = relaxed ? 'relaxed: no sync' : 'data and metadata synced before 200';
+    const where = ['--data', own.directory, '--listen', `127.0.0.1:${own.port}`];
+    this.#command = {
+      program: process.execPath,
+      args: [...nodeOptions, MAIN, 'serve', ...where, '--log-level', 'warn', ...options],
+      env: {
+        SLUICE_ROOT_ACCESS_KEY: KEYS.accessKey,
+        SLUICE_ROOT_SECRET_KEY: KEYS.secretKey,
+      },
+    };
   }
 
   /** `medium` is an existing directory: a disk's or a RAM disk's. */
-  static async start(medium: string, options: readonly string[]): Promise<PerfServer> {
-    const directory = mkdtempSync(join(medium, 'sluice-perf-'));
-    const port = await freePort();
-    const keys = {
-      accessKey: 'PERFPERFPERFPERFPERF',
-      secretKey: 'perf-secret-key-perf-secret-key-perf-00',
-    };
-    const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
-    const child = spawn(
-      process.execPath,
-      [
-        main,
-        'serve',
-        '--data',
-        directory,
-        '--listen',
-        `127.0.0.1:${port}`,
-        '--log-level',
-        'warn',
-        ...options,
-      ],
-      {
-        stdio: ['ignore', 'ignore', 'inherit'],
-        env: {
-          ...process.env,
-          SLUICE_ROOT_ACCESS_KEY: keys.accessKey,
-          SLUICE_ROOT_SECRET_KEY: keys.secretKey,
-        },
-      },
-    );
-    const server = new PerfServer(port, keys, child, directory);
-    await server.#ready();
+  static async start(
+    medium: string,
+    options: readonly string[],
+    nodeOptions: readonly string[] = [],
+  ): Promise<PerfServer> {
+    const own = await OwnProcess.make(medium);
+    const server = new PerfServer(own, options, nodeOptions);
+    await own.start(server.#command);
     return server;
   }
 
-  /** CPU time of the whole server process so far: all threads, from /proc/<pid>/stat. */
+  get port(): number {
+    return this.#process.port;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   cost(): Cost {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { userMs: Number(fields[11]) * TICK_MS, systemMs: Number(fields[12]) * TICK_MS };
+    return this.#process.cost();
   }
 
-  /** Peak resident set since start, bytes. */
+  rssBytes(): number {
+    return this.#process.rssBytes();
+  }
+
   peakRssBytes(): number {
-    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
-    return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+    return this.#process.peakRssBytes();
   }
 
-  async stop(): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGTERM');
-    await gone;
-    rmSync(this.#directory, { recursive: true, force: true });
+  /** Over the same data, as after a reboot; `between` may damage it. Counters start anew. */
+  async restart(between: () => void = () => {}): Promise<void> {
+    await this.#process.end();
+    between();
+    await this.#process.start(this.#command);
   }
 
-  async #ready(): Promise<void> {
-    for (let attempt = 0; attempt < 200; attempt += 1) {
-      if (this.#child.exitCode !== null) throw new Error('the server stopped at start');
-      try {
-        (await Connection.open(this.port)).close();
-        return;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-    }
-    throw new Error('the server did not listen within 10 s');
+  /** Comes back without the folder of one datanode. */
+  loseDatanode(number: number): Promise<void> {
+    const directory = join(this.#process.directory, `datanode-${number}`);
+    return this.restart(() => rmSync(directory, { recursive: true }));
   }
-}
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
+  /** Ends the process gracefully; the data stays until `stop`. */
+  end(): Promise<void> {
+    return this.#process.end();
+  }
+
+  stop(): Promise<void> {
+    return this.#process.remove();
+  }
 }

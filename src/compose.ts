@@ -14,12 +14,17 @@ import type { Log } from './base/log.ts';
 import type { Settings } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { openLocalEngine } from './engine/local-engine.ts';
+import { EventQueue } from './events/event-queue.ts';
+import { openTarget } from './events/event-target.ts';
 import { startServer } from './http/server.ts';
 import { Arena } from './memory/arena.ts';
 import { openObjects } from './objects/object-store.ts';
+import { AccessLog } from './s3/access-log.ts';
 import { AccessRules } from './s3/access-rules.ts';
 import { AccessAuthorizer } from './s3/authz.ts';
 import { openGateway } from './s3/dispatch.ts';
+import { type EventOrigin, noteEvents } from './s3/events.ts';
+import { websiteDomains } from './s3/website.ts';
 
 export interface Sluice {
   readonly host: string;
@@ -52,6 +57,13 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const arena = new Arena(settings.arenaBytes);
     const stores = await openStores(settings, surroundings, arena, closers);
     const { clock, objects } = stores;
+    const accessLog = new AccessLog({
+      ...stores,
+      log: surroundings.log.child({ room: 's3' }),
+      intervalMs: settings.accessLogMs,
+      region: settings.region ?? 'us-east-1',
+    });
+    closers.add(() => accessLog.close());
     const gateway = openGateway({
       bodies: stores.bodies,
       objects,
@@ -63,7 +75,12 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
       domains: settings.domains,
       region: settings.region,
       insecure: settings.insecure,
-      clock,
+      lifecycleDayMs: settings.lifecycleDayMs,
+      events: stores.events,
+      accessLog,
+      websiteDomains: websiteDomains(settings.domains, settings.region, settings.websiteDomains),
+      sigv2: settings.sigv2,
+      clock: stores.clock,
       log: surroundings.log.child({ room: 's3' }),
     });
     const { host, port, http: kind } = settings;
@@ -112,6 +129,8 @@ async function openStores(
   closers.add(() => engine.close());
   const bodies = await openBodies({ arena, threads: settings.digestThreads });
   closers.add(() => bodies.close());
+  const events = openEvents(settings, engine, clock, log);
+  closers.add(() => events?.close());
   const objects = await openObjects({
     engine,
     arena,
@@ -119,9 +138,43 @@ async function openStores(
     log: log.child({ room: 'objects' }),
     reclaimGraceMs: settings.reclaimGraceMs,
     uploadDays: settings.uploadDays,
+    lifecycleDayMs: settings.lifecycleDayMs,
+    onExpired: async (bucket, { key, size, etag }) => {
+      const event = { name: 'LifecycleExpiration:Delete', key, size, etag };
+      await noteEvents({ events, objects }, LIFECYCLE_ORIGIN, bucket, [event]);
+    },
   });
   closers.add(() => objects.close());
-  return { clock, engine, bodies, objects };
+  return { clock, engine, bodies, objects, events };
+}
+
+/** Who ended an object by a lifecycle rule: no request, and nobody's address. */
+const LIFECYCLE_ORIGIN: EventOrigin = {
+  requestId: '',
+  hostId: '',
+  remoteAddress: '',
+  accessKeyId: undefined,
+  ownerId: 's3.amazonaws.com',
+};
+
+function openEvents(
+  settings: Settings,
+  { meta }: Engine,
+  clock: Clock,
+  log: Log,
+): EventQueue | undefined {
+  if (settings.eventTargets.length === 0) return undefined;
+  const targets = settings.eventTargets.map(openTarget);
+  const region = settings.region ?? 'us-east-1';
+  const events = new EventQueue({
+    meta,
+    targets,
+    clock,
+    log: log.child({ room: 'events' }),
+    region,
+  });
+  events.start();
+  return events;
 }
 
 /** What was opened last is closed first, each thing once, whoever asks and how often. */

@@ -5,6 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LIMITS } from './base/limits.ts';
 import { LOG_LEVELS } from './base/log.ts';
@@ -49,6 +50,17 @@ const domain = z
   .string()
   .transform((text) => text.toLowerCase().replace(/^\./, ''))
   .refine((text) => HOST_NAME.test(text) && isIP(text) === 0, 'expected a domain name');
+
+const eventTarget = z.string().transform((text, context) => {
+  const [, name, place] = /^([A-Za-z0-9_-]{1,64})=(.+)$/.exec(text) ?? [];
+  const web = place !== undefined && /^[a-z][a-z0-9+.-]*:\/\//i.test(place);
+  const valid = !web || (/^https?:/i.test(place) && URL.canParse(place));
+  if (name === undefined || place === undefined || !valid) {
+    context.addIssue('expected NAME=URL or NAME=FILE, for instance build=https://ci.example/hook');
+    return z.NEVER;
+  }
+  return { name, place: web ? place : resolve(place) };
+});
 
 const times = z
   .string()
@@ -136,9 +148,9 @@ export const SETTINGS = {
   io: row({
     argument: '<mode>',
     many: false,
-    help: 'how shard files are written: buffered, or direct (past the page cache, where it works)',
-    fallback: 'buffered',
-    schema: oneOf(['buffered', 'direct']),
+    help: 'how shard files are written: buffered, direct (past the page cache), auto (as it pays)',
+    fallback: 'auto',
+    schema: oneOf(['auto', 'buffered', 'direct']),
   }),
   http: row({
     argument: '<kind>',
@@ -153,6 +165,14 @@ export const SETTINGS = {
     help: 'accept any key and any signature; must be said twice when not on loopback',
     fallback: 'false',
     fallbackText: 'off: every request is verified',
+    schema: times,
+  }),
+  sigv2: row({
+    argument: undefined,
+    many: false,
+    help: 'accept signature version 2 too (HMAC-SHA1), for clients that know nothing newer',
+    fallback: 'false',
+    fallbackText: 'off: version 4 only',
     schema: times,
   }),
   'arena-mib': row({
@@ -198,6 +218,36 @@ export const SETTINGS = {
     help: `ownership of objects in buckets without controls: ${OWNERSHIPS.join(', ')}`,
     fallback: 'BucketOwnerEnforced',
     schema: oneOf(OWNERSHIPS),
+  }),
+  'lifecycle-day-seconds': row({
+    argument: '<n>',
+    many: false,
+    help: 'length of a day in lifecycle rules; shorter only to try rules out',
+    fallback: '86400',
+    schema: whole(1, 86_400),
+  }),
+  'website-domain': row({
+    argument: '<name>',
+    many: true,
+    help: 'domain of website addresses (bucket.<name>), besides s3-website.<domain>; repeatable',
+    fallback: [],
+    fallbackText: 'none',
+    schema: z.array(domain),
+  }),
+  'access-log-seconds': row({
+    argument: '<n>',
+    many: false,
+    help: 'how often gathered access log lines of buckets are delivered',
+    fallback: '60',
+    schema: whole(1, 86_400),
+  }),
+  'event-target': row({
+    argument: '<name=place>',
+    many: true,
+    help: 'target of event notifications: NAME=URL (webhook) or NAME=FILE; repeatable',
+    fallback: [],
+    fallbackText: 'none',
+    schema: z.array(eventTarget),
   }),
   'log-level': row({
     argument: '<level>',

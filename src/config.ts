@@ -46,9 +46,10 @@ export interface Settings {
   /** Undefined: a request is verified with the region that its scope names. */
   readonly region: string | undefined;
   readonly durability: 'durable' | 'relaxed';
-  readonly io: 'buffered' | 'direct';
+  readonly io: 'auto' | 'buffered' | 'direct';
   readonly http: 'node' | 'uwebsockets';
   readonly insecure: boolean;
+  readonly sigv2: boolean;
   readonly arenaBytes: number;
   readonly digestThreads: number;
   readonly reclaimGraceMs: number;
@@ -57,6 +58,12 @@ export interface Settings {
   readonly identitiesFile: string | undefined;
   readonly identities: Identities;
   readonly defaultOwnership: Ownership;
+  readonly lifecycleDayMs: number;
+  /** Besides those below `domains`. */
+  readonly websiteDomains: readonly string[];
+  readonly accessLogMs: number;
+  /** Names differ. */
+  readonly eventTargets: readonly { readonly name: string; readonly place: string }[];
   readonly logLevel: LogLevel;
   readonly logFormat: 'auto' | 'ndjson' | 'pretty';
   /** Undefined: generated on the first start and kept in `credentialsFile`. */
@@ -165,6 +172,7 @@ function settle(values: Values): Settings {
     io: values.io,
     http: values.http,
     insecure: (values.insecure ?? 0) > 0,
+    sigv2: (values.sigv2 ?? 0) > 0,
     arenaBytes: values['arena-mib'] * MIB,
     digestThreads: values['digest-threads'],
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,
@@ -172,6 +180,10 @@ function settle(values: Values): Settings {
     identitiesFile: values.identities,
     identities: readIdentities(values.identities, accessKey),
     defaultOwnership: values['default-object-ownership'],
+    lifecycleDayMs: values['lifecycle-day-seconds'] * 1000,
+    websiteDomains: values['website-domain'],
+    accessLogMs: values['access-log-seconds'] * 1000,
+    eventTargets: checkTargets(values['event-target']),
     logLevel: values['log-level'],
     logFormat: values['log-format'],
     rootKey:
@@ -194,6 +206,15 @@ function readIdentities(file: string | undefined, rootKey: string | undefined): 
     throw new ConfigError(`--identities: ${file}: user ${id} has the root access key`);
   }
   return identities;
+}
+
+function checkTargets(targets: Settings['eventTargets']): Settings['eventTargets'] {
+  const names = new Set<string>();
+  for (const { name } of targets) {
+    if (names.has(name)) throw new ConfigError(`--event-target: ${name} is given twice`);
+    names.add(name);
+  }
+  return targets;
 }
 
 function checkDirectories(directories: readonly string[]): readonly string[] {

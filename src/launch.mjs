@@ -307,6 +307,15 @@ const SCRIPTS = {
   crash: (args) => run([CRASH, ...args]),
   perf: (args) => run([join(DIST, 'perf', 'main.js'), ...args]),
   'perf-memory': (args) => run([join(DIST, 'perf', 'memory.js'), ...args]),
+  'perf-peers': (args) => run([join(DIST, 'perf', 'peers.js'), ...args]),
+  'perf-growth': (args) => run([join(DIST, 'perf', 'growth.js'), ...args]),
+  'perf-soak': (args) => run([join(DIST, 'perf', 'soak.js'), ...args]),
+  'perf-page': (args) => run([join(DIST, 'perf', 'page.js'), ...args]),
+  'perf-compare': (args) => run([join(DIST, 'perf', 'compare.js'), ...args]),
+  'perf-profile': (args) => run([join(DIST, 'perf', 'profile.js'), ...args]),
+  'perf-digests': (args) => run([join(DIST, 'perf', 'digests.js'), ...args]),
+  'perf-storage': (args) => run([join(DIST, 'perf', 'storage.js'), ...args]),
+  'native-bench': (args) => run([join(DIST, 'native-bench', 'main.js'), ...args]),
 };
 
 async function launch([first, name, ...rest]) {

@@ -1,31 +1,29 @@
 /** Thread entry point of one datanode: a shell around `DatanodeService`. */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { assert } from '../src/base/assert.ts';
-import type { DatanodeSettings, RequestBatch } from '../src/chunks/datanode-protocol.ts';
+import { workerData } from 'node:worker_threads';
+import type {
+  DatanodeSettings,
+  ReplyBatch,
+  RequestBatch,
+} from '../src/chunks/datanode-protocol.ts';
 import { DatanodeService } from '../src/chunks/datanode-service.ts';
+import { Mailbox } from '../src/threads/mailbox.ts';
 import { READY } from '../src/threads/spawn.ts';
 
-assert(parentPort !== null, 'runs as a worker thread');
-const port = parentPort;
-const service = new DatanodeService(workerData as DatanodeSettings);
+/** Old volumes are counted in pauses of this kind, until none is left. */
+const IDLE_MS = 50;
 
-port.on('message', (first: RequestBatch) => {
+const mailbox = new Mailbox<RequestBatch, ReplyBatch | typeof READY>();
+const service = new DatanodeService(workerData as DatanodeSettings);
+mailbox.post(READY);
+
+for (let counting = true, closed = false; !closed;) {
+  const first = mailbox.take(counting ? IDLE_MS : Infinity);
+  if (first === undefined) {
+    counting = service.idle();
+    continue;
+  }
   // Whatever came meanwhile shares the group commit.
   const batches = [first];
-  for (
-    let next = receiveMessageOnPort(port);
-    next !== undefined;
-    next = receiveMessageOnPort(port)
-  ) {
-    batches.push(next.message as RequestBatch);
-  }
-  if (service.serve(batches, (replies) => port.postMessage(replies))) port.close();
-});
-
-/** Counts the dead bytes of old volumes while nothing else is to be done. */
-function scanWhenIdle(): void {
-  if (service.idle()) setTimeout(scanWhenIdle, 50).unref();
+  for (let next = mailbox.poll(); next !== undefined; next = mailbox.poll()) batches.push(next);
+  closed = service.serve(batches, (replies) => mailbox.post(replies));
 }
-
-setTimeout(scanWhenIdle, 200).unref();
-port.postMessage(READY);

@@ -1,16 +1,24 @@
 /**
- * Entry point of a digest thread: loads the kernels on the shared arena and answers tasks, one
+ * Entry point of a digest thread: loads the kernels on the shared arena and answers batches, one
  * after the other. All it knows stands in `src/body/digest-sessions.ts`.
  */
-import { workerData } from 'node:worker_threads';
-import { DigestSessions, type DigestReply, type DigestTask } from '../src/body/digest-sessions.ts';
-import { answering, type Envelope } from '../src/threads/envelope.ts';
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '../src/base/assert.ts';
+import { DigestSessions, type DigestBatch } from '../src/body/digest-sessions.ts';
+import { DigestSlots } from '../src/body/digest-slots.ts';
+import { READY } from '../src/threads/spawn.ts';
 import { loadKernels } from '../src/wasm/kernels.ts';
 
-const { memory } = workerData as { readonly memory: WebAssembly.Memory };
-const sessions = new DigestSessions(loadKernels(memory));
+assert(parentPort !== null, 'runs as a worker thread');
+const port = parentPort;
+const { memory, slots } = workerData as {
+  readonly memory: WebAssembly.Memory;
+  readonly slots: SharedArrayBuffer;
+};
+const sessions = new DigestSessions(loadKernels(memory), new DigestSlots(slots));
 
-const handle: (envelope: Envelope<DigestTask>) => DigestReply | undefined = answering((task) =>
-  sessions.run(task),
-);
-export default handle;
+port.on('message', (batch: DigestBatch) => {
+  const replies = sessions.run(batch);
+  if (replies.length > 0) port.postMessage(replies);
+});
+port.postMessage(READY);

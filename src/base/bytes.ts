@@ -44,6 +44,16 @@ export function equalConstantTime(left: Uint8Array, right: Uint8Array): boolean 
   return left.byteLength === right.byteLength && timingSafeEqual(left, right);
 }
 
+/** For ASCII texts. Length may leak, contents may not. */
+export function equalTextConstantTime(left: string, right: string): boolean {
+  if (left.length !== right.length) return false;
+  let difference = 0;
+  for (let at = 0; at < left.length; at += 1) {
+    difference |= left.charCodeAt(at) ^ right.charCodeAt(at);
+  }
+  return difference === 0;
+}
+
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
 }

@@ -47,8 +47,14 @@ export const LIMITS = {
   volumeBytes: 256 * MIB,
   /** Blocks of one chunk on their way to datanodes: enough to keep the disks busy. */
   writerBlocksInFlight: 8,
-  /** Blocks of one reader that are read ahead of its consumer. */
+  /** Messages on their way to one datanode; then requests wait until so many make a batch. */
+  datanodeMessages: 2,
+  datanodeBatch: 16,
+  /** Writes to one shard file that wait for each other, to go to disk in one call. */
+  gatherBytes: 1 * MIB,
+  /** Blocks of one reader that are read ahead of its consumer; fewer of one that is slow. */
   readAheadBlocks: 4,
+  readAheadBlocksMin: 2,
   /** How long a writer waits for parity blocks before its client is told to slow down. */
   parityWaitMs: 30_000,
   /** Descriptors a datanode keeps for shard files that were read, and for volumes. */
@@ -79,6 +85,13 @@ export const LIMITS = {
   refusedBytes: 256 * MIB,
   /** See `contendedMs`: 16 KiB/s, what uWebSockets by itself would demand at all times. */
   contendedBytes: 48 * KIB,
+  /** Everything of a posted form but its file: AWS's bound. */
+  formBytes: 20 * KIB,
+  formFieldCount: 100,
+  /** RFC 2046: longer boundaries are not allowed. */
+  boundaryChars: 70,
+  /** Of a posted form's policy: what one can sign is good no longer than a signing key. */
+  policyConditions: 200,
   xmlDepth: 16,
   /** CompleteMultipartUpload with 10,000 parts and five checksums each stays below this. */
   completeXmlBytes: 4 * MIB,
@@ -92,6 +105,15 @@ export const LIMITS = {
   grantCount: 100,
   /** Parsed configurations that are remembered, of each kind. */
   parsedConfigCount: 4096,
+  /** Rules of one configuration, as AWS bounds them. */
+  bucketTagCount: 50,
+  corsRuleCount: 100,
+  lifecycleRuleCount: 1000,
+  lifecycleDays: 2_147_483_647,
+  newerNoncurrentVersions: 100,
+  notificationCount: 100,
+  routingRuleCount: 50,
+  ruleIdChars: 255,
   xmlNodes: 100_000,
   chunkHeaderBytes: 1 * KIB,
   chunkBytesMax: 5 * GIB,
@@ -102,6 +124,12 @@ export const LIMITS = {
   bodyQueueBlocks: 4,
   /** Full blocks of one body that wait for, or are in, its digests. */
   bodyDigestBlocks: 8,
+  /** Bodies with running digests: twice the requests, for those that ended but are still away. */
+  digestBodies: 8192,
+  /** Bodies whose blocks a digest thread takes at once: two rounds of lock-step lanes. */
+  digestBatchBodies: 8,
+  /** Digest threads at most: each takes scratch from what the arena keeps for kernels. */
+  digestThreads: 64,
   /** Pieces of one body that arrive although the socket is paused; past this it is cut. */
   bodyStashBytes: 2 * MIB,
   clockSkewMs: 15 * 60_000,
@@ -113,7 +141,23 @@ export const LIMITS = {
   /** Derived signing keys that are remembered: one per secret, day and region. */
   signingKeyCount: 1024,
 
+  /** Events that wait for one target; one more, and the request that caused it must slow down. */
+  eventQueueRows: 1_000_000,
+  /** Records of one document that is delivered to a target. */
+  eventBatch: 100,
+  /** Lines of one bucket's access log that wait for their delivery; more are dropped, and told. */
+  accessLogBytes: 4 * MIB,
+
   // time
+  /**
+   * Blocks in the middle of a body wait this long for blocks of other bodies to be digested with.
+   * The end of a body never waits, nor does a body that is alone or has half its blocks waiting.
+   */
+  digestGatherMs: 2,
+  /** How long a target may take to accept a document. */
+  eventDeliveryMs: 10_000,
+  /** Longest pause between two attempts to reach a target. */
+  eventRetryMs: 60_000,
   /** A connection without a request in flight is closed after this. */
   keepAliveMs: 75_000,
   /** The same where uWebSockets holds the connections: it is built in there. */

@@ -61,7 +61,8 @@ export async function openLog(options: LogOptions): Promise<OpenLog> {
       // As below: nobody reads the log any more.
     }
   };
-  setInterval(flush, GATHER_MS).unref();
+  // Not `flushSync`, which waits for the disk below the log each time.
+  setInterval(() => stream.flush(), GATHER_MS).unref();
   process.on('exit', flush);
   const settings: pino.LoggerOptions = {
     level: options.level,

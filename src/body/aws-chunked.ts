@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
-import type { Decoder, FrameSink } from './framing.ts';
+import { type Decoder, type FrameSink, SIGNATURE_SHAPE } from './framing.ts';
 import { parseTrailer } from './trailer.ts';
 
 const HEADER = 0;
@@ -65,7 +65,10 @@ export class AwsChunkedDecoder implements Decoder {
           break;
         case DATA: {
           const offered = Math.min(this.#chunkLeft, bytes.length - at);
-          const taken = this.#sink.payload(bytes.subarray(at, at + offered));
+          const taken = this.#sink.payload(
+            bytes.subarray(at, at + offered),
+            offered === this.#chunkLeft,
+          );
           at += taken;
           this.skip(taken);
           if (taken < offered) return at;
@@ -176,7 +179,7 @@ function parseChunkHeader(line: string, signed: boolean): ChunkHeader {
   if (!signed) return { size, signature: undefined };
   const signatures = extensions.filter((extension) => extension.startsWith('chunk-signature='));
   const signature = signatures[0]?.slice('chunk-signature='.length) ?? '';
-  if (signatures.length !== 1 || !/^[0-9a-f]{64}$/.test(signature)) {
+  if (signatures.length !== 1 || !SIGNATURE_SHAPE.test(signature)) {
     // Missing, doubled or not a signature at all: the chunk is not proved to be the signer's.
     throw new S3Error('SignatureDoesNotMatch');
   }

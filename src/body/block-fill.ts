@@ -51,17 +51,22 @@ export class BlockFill {
     return !this.#waiting && this.#events.hasRoom();
   }
 
-  /** Copies as much as there is room for; answers how much. */
-  take(bytes: Uint8Array): number {
+  /**
+   * Copies as much as there is room for; answers how much. `last`: when all is taken, `endChunk`
+   * comes next, and a block that is full by then waits for it. So a chunk that ends with a block
+   * is digested with it, and no thread has to hold the hash of a chunk for its signature.
+   */
+  take(bytes: Uint8Array, last: boolean): number {
     let taken = 0;
     while (taken < bytes.length) {
       this.#block ??= this.#begin();
       if (this.#block === undefined) break;
       const length = Math.min(bytes.length - taken, this.#arena.blockBytes - this.#filled);
       const piece = length === bytes.length ? bytes : bytes.subarray(taken, taken + length);
-      this.#block.capacity.set(piece, this.#filled);
+      this.#block.write(this.#filled, piece);
       taken += length;
-      this.#advance(this.#block, length);
+      this.#count(length);
+      if (!last || taken < bytes.length) this.#handOnFull();
     }
     return taken;
   }
@@ -74,15 +79,28 @@ export class BlockFill {
     return { block: this.#block, bytes };
   }
 
-  /** So many bytes are in the room already. */
-  took(length: number): void {
+  /** So many bytes are in the room already; `last` as for `take`. */
+  took(length: number, last: boolean): void {
     assert(this.#block !== undefined, 'bytes came to a room that there is');
-    this.#advance(this.#block, length);
+    this.#count(length);
+    if (!last) this.#handOnFull();
   }
 
-  endChunk(signature: string): void {
-    if (this.#block !== undefined) this.#noteSpan(this.#block);
-    this.#steps.push({ chunkSignature: signature });
+  endChunk(signature: string | undefined): void {
+    if (signature !== undefined) {
+      if (this.#block !== undefined) this.#noteSpan(this.#block);
+      this.#steps.push({ chunkSignature: signature });
+    }
+    this.#handOnFull();
+  }
+
+  /** No more payload comes, although more might have: hands on what there is. */
+  endEarly(): void {
+    this.#left = 0;
+    if (this.#filled > 0) this.#handOnFull();
+    this.#block?.release();
+    this.#block = undefined;
+    for (const block of this.#spare.splice(0)) block.release();
   }
 
   /** Steps after the last block was handed on. */
@@ -99,11 +117,10 @@ export class BlockFill {
     for (const block of this.#spare.splice(0)) block.release();
   }
 
-  #advance(block: Block, length: number): void {
+  #count(length: number): void {
     this.#filled += length;
     this.#left -= length;
     assert(this.#left >= 0, 'decoders pass no more than the declared payload');
-    if (this.#filled === this.#arena.blockBytes || this.#left === 0) this.#handOn(block);
   }
 
   #begin(): Block | undefined {
@@ -145,7 +162,10 @@ export class BlockFill {
     this.#spanStart = this.#filled;
   }
 
-  #handOn(block: Block): void {
+  #handOnFull(): void {
+    const block = this.#block;
+    if (block === undefined) return;
+    if (this.#filled < this.#arena.blockBytes && this.#left > 0) return;
     this.#noteSpan(block);
     block.setWindow(0, this.#filled);
     this.#block = undefined;

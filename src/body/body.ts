@@ -15,6 +15,11 @@ export interface ChunkSigner {
   /** Hex signature of the request: the first link of the chain. */
   readonly seed: string;
   readonly signingKey: Uint8Array;
+  /**
+   * SigV4A: x and y of the public key, 64 bytes; then `signingKey` is not used, links are ECDSA
+   * signatures, and the scope names no region.
+   */
+  readonly publicPoint?: Uint8Array | undefined;
   /** `<yyyymmdd>/<region>/<service>/aws4_request`. */
   readonly scope: string;
   /** `x-amz-date` of the request, e.g. `20261123T040000Z`. */
@@ -26,6 +31,11 @@ export interface BodyPlan {
   readonly framing: 'identity' | 'aws-chunked';
   /** Bytes of payload: Content-Length, or x-amz-decoded-content-length when aws-chunked. */
   readonly payloadLength: number;
+  /**
+   * Set when only the end of the wire tells the length (a form's file): it has at least so many
+   * bytes, and `payloadLength` at most. The difference is bounded (`LIMITS.formBytes`).
+   */
+  readonly lengthMin?: number | undefined;
   /** Digests to compute over the payload. */
   readonly digests: ReadonlySet<DigestName>;
   /** Values the headers declared (Content-MD5, x-amz-content-sha256, x-amz-checksum-*), raw. */

@@ -4,8 +4,8 @@ import type { BodyPlan } from './body.ts';
 import { IdentityDecoder, type Decoder, type FrameSink } from './framing.ts';
 
 export function openDecoder(plan: BodyPlan, sink: FrameSink): Decoder {
-  const { payloadLength, hasTrailer } = plan;
-  if (plan.framing === 'identity') return new IdentityDecoder(payloadLength, sink);
+  const { payloadLength, lengthMin, hasTrailer } = plan;
+  if (plan.framing === 'identity') return new IdentityDecoder(payloadLength, sink, lengthMin);
   const signed = plan.signer !== undefined;
   return new AwsChunkedDecoder({ payloadLength, hasTrailer, signed }, sink);
 }

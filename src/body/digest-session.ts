@@ -1,21 +1,20 @@
 /**
- * The body's side of its digests on the pool: gathers steps while a task is away and sends them
- * as the next one, so the size of a task follows the load by itself.
+ * The body's side of its digests: gathers steps while a task is away and offers them as the next
+ * one, so the size of a task follows the load by itself.
  *
  * Invariant: one task of a session is away at a time; a block is retained from `add` until the
- * task that carries it was answered, whatever happens meanwhile. The thread's state is freed by
- * the last task, by a mismatch, or by a `drop` after `abort`.
+ * task that carries it was answered, whatever happens meanwhile. The slot is given back when
+ * nothing is away and nothing more is wanted.
  */
 import { assert } from '../base/assert.ts';
+import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { Block } from '../memory/arena.ts';
-import type { Seat } from '../threads/sticky-pool.ts';
 import type { BodyPlan } from './body.ts';
+import type { DigestClient, DigestPlace, DigestQueue } from './digest-queue.ts';
 import type { DigestReply, DigestStep, DigestTask } from './digest-sessions.ts';
 import type { Digests } from './digests.ts';
 import type { Trailer } from './framing.ts';
-
-export type DigestSeat = Seat<DigestTask, DigestReply>;
 
 export interface DigestEvents {
   /** Blocks were given back: there may be room again. */
@@ -24,28 +23,27 @@ export interface DigestEvents {
   failed(error: Error): void;
 }
 
-let lastId = 0;
-
-export class DigestSession {
-  readonly #id: number;
-  readonly #seat: DigestSeat;
-  readonly #plan: BodyPlan;
+export class DigestSession implements DigestClient {
+  readonly #queue: DigestQueue;
+  readonly #place: DigestPlace;
   readonly #events: DigestEvents;
-  #steps: DigestStep[] = [];
+  /** Steps as the threads read them. */
+  #steps: (number | string)[] = [];
   #blocks: Block[] = [];
   #blocksAway: Block[] = [];
   #finish: DigestTask['finish'];
   #away = false;
-  /** The thread holds state of this session. */
-  #opened = false;
   #ended = false;
+  #left = false;
+  readonly #signed: boolean;
+  #home: number | undefined;
 
-  constructor(seat: DigestSeat, plan: BodyPlan, events: DigestEvents) {
-    lastId += 1;
-    this.#id = lastId;
-    this.#seat = seat;
-    this.#plan = plan;
+  constructor(queue: DigestQueue, plan: BodyPlan, events: DigestEvents) {
+    this.#queue = queue;
     this.#events = events;
+    this.#signed = plan.signer !== undefined;
+    this.#place = queue.begin(plan);
+    this.#home = this.#place.root;
   }
 
   /** Blocks this session holds. */
@@ -53,22 +51,30 @@ export class DigestSession {
     return this.#blocks.length + this.#blocksAway.length;
   }
 
+  get home(): number | undefined {
+    return this.#home;
+  }
+
+  get urgent(): boolean {
+    return this.#finish !== undefined || this.#blocks.length >= LIMITS.bodyDigestBlocks / 2;
+  }
+
   /** `steps` lead up to and through this block's data; retains the block. */
   add(block: Block, steps: readonly DigestStep[]): void {
     assert(!this.#ended && this.#finish === undefined, 'payload comes before the end');
     this.#blocks.push(block.retain());
-    this.#steps.push(...steps);
-    this.#pump();
+    this.#append(steps);
+    this.#offer();
   }
 
   /** The last steps; `done` or `failed` follows. */
   finish(steps: readonly DigestStep[], trailer: Trailer | undefined): void {
     assert(!this.#ended && this.#finish === undefined, 'a session finishes once');
-    this.#steps.push(...steps);
+    this.#append(steps);
     const { signedText, signature } = trailer ?? {};
     const signed = signedText !== undefined && signature !== undefined;
     this.#finish = { trailer: signed ? { signedText, signature } : undefined };
-    this.#pump();
+    this.#offer();
   }
 
   /** Nothing is wanted any more; no event follows. Idempotent. */
@@ -76,53 +82,52 @@ export class DigestSession {
     if (this.#ended) return;
     this.#ended = true;
     release(this.#blocks.splice(0));
-    if (!this.#away) this.#leave();
+    if (this.#away) return;
+    this.#queue.withdraw(this);
+    this.#leave();
   }
 
-  #pump(): void {
-    if (this.#away || this.#ended) return;
-    if (this.#steps.length === 0 && this.#finish === undefined) return;
-    const task: DigestTask = {
-      session: this.#id,
-      ...(this.#opened ? {} : { open: this.#opening() }),
-      steps: this.#steps,
-      ...(this.#finish === undefined ? {} : { finish: this.#finish }),
-    };
+  take(thread: number): DigestTask {
+    assert(!this.#away && !this.#ended, 'one task of a body is away at a time');
+    const steps = this.#steps;
     this.#steps = [];
     this.#blocksAway = this.#blocks;
     this.#blocks = [];
     this.#away = true;
-    this.#opened = true;
-    this.#seat.run(task).then(
-      (reply) => this.#answered(reply),
-      (error: unknown) => this.#broke(error as Error),
-    );
+    // A chunk stays open when the last that is known of it is payload.
+    const last = steps.at(-1);
+    const open = last === undefined ? this.#home !== undefined : typeof last === 'number';
+    this.#home = this.#place.root ?? (this.#signed && open ? thread : undefined);
+    return {
+      slot: this.#place.slot,
+      steps,
+      ...(this.#finish === undefined ? {} : { finish: this.#finish }),
+    };
   }
 
-  #opening(): NonNullable<DigestTask['open']> {
-    const { digests, signer } = this.#plan;
-    return { digests: [...digests], signer };
-  }
-
-  #answered(reply: DigestReply): void {
+  answered(reply: DigestReply): void {
     this.#away = false;
     release(this.#blocksAway.splice(0));
-    if (reply.kind !== 'more') this.#opened = false;
+    if (reply.kind !== 'more') this.#home = undefined;
     if (this.#ended) {
       this.#leave();
-    } else if (reply.kind === 'more') {
-      this.#pump();
-      this.#events.progress();
-    } else {
-      this.abort();
-      if (reply.kind === 'done') this.#events.done(reply.digests);
-      else this.#events.failed(new S3Error('SignatureDoesNotMatch'));
+      return;
     }
+    if (reply.kind === 'more') {
+      if (this.#steps.length > 0 || this.#finish !== undefined) this.#offer();
+      this.#events.progress();
+      return;
+    }
+    this.abort();
+    if (reply.kind === 'done') this.#events.done(reply.digests);
+    else if (reply.kind === 'mismatch') this.#events.failed(new S3Error('SignatureDoesNotMatch'));
+    else this.#events.failed(new Error(reply.reason));
   }
 
-  /** The thread refused the task or is gone: either way it reads the blocks no more. */
-  #broke(error: Error): void {
+  /** The threads are gone: they read the blocks no more. */
+  broke(error: Error): void {
     this.#away = false;
+    this.#home = undefined;
     release(this.#blocksAway.splice(0));
     const wanted = !this.#ended;
     if (wanted) this.abort();
@@ -130,13 +135,21 @@ export class DigestSession {
     if (wanted) this.#events.failed(error);
   }
 
-  #leave(): void {
-    if (this.#opened) {
-      this.#opened = false;
-      // A pool that is closing drops all state with its threads.
-      this.#seat.run({ session: this.#id, steps: [], drop: true }).catch(() => {});
+  #append(steps: readonly DigestStep[]): void {
+    for (const step of steps) {
+      if ('chunkSignature' in step) this.#steps.push(step.chunkSignature);
+      else this.#steps.push(step.offset, step.length);
     }
-    this.#seat.release();
+  }
+
+  #offer(): void {
+    if (!this.#away) this.#queue.offer(this);
+  }
+
+  #leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#queue.end(this.#place, this.#home);
   }
 }
 

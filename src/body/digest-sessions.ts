@@ -1,109 +1,118 @@
 /**
- * The digest thread's side: the running state of every body that sits on this thread. It sees
- * spans and signatures, never a block, a request or a clock.
+ * The digest thread's side: takes a batch of tasks of different bodies and advances their MD5s in
+ * lock-step. It sees spans, slots and signatures, never a block, a request or a clock.
  *
- * Invariant: a session exists from the task that opens it to the task that finishes or drops it,
- * or to the first mismatch. After the answer to a task no span of that task is read again.
+ * Invariant: a body has at most one task in a batch, and no batch elsewhere. After the answer to
+ * a batch no span of it is read again. Hashes that cannot leave this thread are dropped with the
+ * body's last task, with the first mismatch, or when told to.
  */
 import { assert } from '../base/assert.ts';
 import type { Span } from '../memory/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { ChunkSigner, DigestName } from './body.ts';
-import { ChunkChain } from './chunk-chain.ts';
-import { DigestSet, type Digests } from './digests.ts';
+import { MD5_LANES } from '../wasm/md5-lanes.ts';
+import { DigestRun, type DigestSteps, type HeldHashes } from './digest-run.ts';
+import type { DigestSlots } from './digest-slots.ts';
+import type { Digests } from './digests.ts';
 
 /** In wire order: payload, or the end of a chunk with the signature that its header claimed. */
 export type DigestStep = Span | { readonly chunkSignature: string };
 
 export interface DigestTask {
-  readonly session: number;
-  /** First task of a session. */
-  readonly open?: {
-    readonly digests: readonly DigestName[];
-    readonly signer: ChunkSigner | undefined;
-  };
-  readonly steps: readonly DigestStep[];
-  /** Last task of a session, or of one that is not wanted any more. */
+  readonly slot: number;
+  readonly steps: DigestSteps;
+  /** Last task of a body. */
   readonly finish?: {
     readonly trailer: { readonly signedText: string; readonly signature: string } | undefined;
   };
-  readonly drop?: true;
+}
+
+/** Answered by as many replies as it has tasks, in their order; without tasks by nothing. */
+export interface DigestBatch {
+  readonly tasks: readonly DigestTask[];
+  /** Slots of bodies that are not wanted any more: what this thread holds of them goes. */
+  readonly drops: readonly number[];
 }
 
 export type DigestReply =
   | { readonly kind: 'more' }
   | { readonly kind: 'done'; readonly digests: Digests }
-  /** The session is gone. */
-  | { readonly kind: 'mismatch'; readonly of: 'chunk' | 'trailer' };
-
-interface Session {
-  readonly digests: DigestSet;
-  readonly chain: ChunkChain | undefined;
-}
+  | { readonly kind: 'mismatch'; readonly of: 'chunk' | 'trailer' }
+  /** A broken invariant; what it did to the bodies of this batch is unknown. */
+  | { readonly kind: 'broken'; readonly reason: string };
 
 const MORE: DigestReply = { kind: 'more' };
 
+/**
+ * Bytes of each lane until the lanes are chosen again. The longest go first, so that five bodies
+ * share four lanes evenly and the last one does not run alone.
+ */
+const ROUND_BYTES = 64 * 1024;
+
 export class DigestSessions {
   readonly #kernels: Kernels;
-  readonly #sessions = new Map<number, Session>();
+  readonly #slots: DigestSlots;
+  readonly #held = new Map<number, HeldHashes>();
 
-  constructor(kernels: Kernels) {
+  constructor(kernels: Kernels, slots: DigestSlots) {
     this.#kernels = kernels;
+    this.#slots = slots;
   }
 
-  get count(): number {
-    return this.#sessions.size;
+  /** Bodies that are tied to this thread. */
+  get heldCount(): number {
+    return this.#held.size;
   }
 
-  run(task: DigestTask): DigestReply {
-    const session = this.#session(task);
-    if (task.drop !== undefined) {
-      this.#sessions.delete(task.session);
-      return MORE;
+  run(batch: DigestBatch): DigestReply[] {
+    for (const slot of batch.drops) this.#held.delete(slot);
+    try {
+      const runs = batch.tasks.map(({ slot, steps }) => this.#begin(slot, steps));
+      advance(runs, this.#kernels);
+      return batch.tasks.map((task, index) => this.#end(task, runs[index]));
+    } catch (error) {
+      for (const { slot } of batch.tasks) this.#held.delete(slot);
+      const reason = (error as Error).message;
+      return batch.tasks.map(() => ({ kind: 'broken', reason }));
     }
-    for (const step of task.steps) {
-      if (!this.#step(session, step)) return this.#mismatch(task, 'chunk');
-    }
-    if (task.finish === undefined) return MORE;
-    const { trailer } = task.finish;
-    if (trailer !== undefined) {
-      assert(session.chain !== undefined, 'a trailer signature ends a chain');
-      const matches = session.chain.verifyTrailer(trailer.signedText, trailer.signature);
-      if (!matches) return this.#mismatch(task, 'trailer');
-    }
-    this.#sessions.delete(task.session);
-    return { kind: 'done', digests: session.digests.finish() };
   }
 
-  #session(task: DigestTask): Session {
-    const known = this.#sessions.get(task.session);
-    if (task.open === undefined) {
-      assert(known !== undefined, 'tasks belong to an open session');
-      return known;
-    }
-    assert(known === undefined, 'a session is opened once');
-    const { digests, signer } = task.open;
-    const session = {
-      digests: new DigestSet(digests, this.#kernels),
-      chain: signer === undefined ? undefined : new ChunkChain(signer),
-    };
-    this.#sessions.set(task.session, session);
-    return session;
+  #begin(slot: number, steps: DigestSteps): DigestRun {
+    const held = this.#held.get(slot) ?? {};
+    this.#held.set(slot, held);
+    const ground = { slots: this.#slots, kernels: this.#kernels };
+    return new DigestRun(ground, slot, steps, held);
   }
 
-  #step(session: Session, step: DigestStep): boolean {
-    if ('chunkSignature' in step) {
-      assert(session.chain !== undefined, 'only signed chunks end in a signature');
-      return session.chain.verifyChunk(step.chunkSignature);
-    }
-    session.digests.update(step);
-    const { buffer } = this.#kernels.memory;
-    session.chain?.update(new Uint8Array(buffer, step.offset, step.length));
-    return true;
+  #end({ slot, finish }: DigestTask, run: DigestRun | undefined): DigestReply {
+    assert(run !== undefined, 'every task has its run');
+    const reply = outcome(run, finish);
+    const { sha1, sha256, chunk } = this.#held.get(slot) ?? {};
+    const holds = sha1 !== undefined || sha256 !== undefined || chunk !== undefined;
+    if (reply.kind !== 'more' || !holds) this.#held.delete(slot);
+    return reply;
   }
+}
 
-  #mismatch(task: DigestTask, of: 'chunk' | 'trailer'): DigestReply {
-    this.#sessions.delete(task.session);
-    return { kind: 'mismatch', of };
+function outcome(run: DigestRun, finish: DigestTask['finish']): DigestReply {
+  if (run.mismatch) return { kind: 'mismatch', of: 'chunk' };
+  if (finish === undefined) return MORE;
+  const { trailer } = finish;
+  if (trailer !== undefined && !run.verifyTrailer(trailer.signedText, trailer.signature)) {
+    return { kind: 'mismatch', of: 'trailer' };
+  }
+  return { kind: 'done', digests: run.finish() };
+}
+
+/** Runs every task to its end, up to four at a time. */
+function advance(runs: readonly DigestRun[], kernels: Kernels): void {
+  let open = runs.filter((run) => run.next());
+  while (open.length > 0) {
+    if (open.length > MD5_LANES) open.sort((a, b) => b.remaining - a.remaining);
+    const lanes = open.slice(0, MD5_LANES);
+    const length = Math.min(ROUND_BYTES, ...lanes.map(({ left }) => left));
+    kernels.md5Lanes(lanes, length);
+    for (const lane of lanes) lane.took(length);
+    const ended = lanes.filter((lane) => lane.left === 0 && !lane.next());
+    if (ended.length > 0) open = open.filter((run) => !ended.includes(run));
   }
 }

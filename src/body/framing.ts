@@ -7,6 +7,9 @@
  */
 import { S3Error } from '../base/s3-error.ts';
 
+/** The shape of a chunk's or trailer's signature: of SigV4, or of SigV4A with its padding. */
+export const SIGNATURE_SHAPE: RegExp = /^(?:[0-9a-f]{64}|(?=.{100,144}$)[0-9a-f]{100,144}\**)$/;
+
 /** The trailer section, read and normalised. */
 export interface Trailer {
   /** Lower-case names and trimmed values of all lines but the signature. */
@@ -18,8 +21,11 @@ export interface Trailer {
 }
 
 export interface FrameSink {
-  /** How many of the bytes were taken. Fewer than offered stops the decoder right there. */
-  payload(bytes: Uint8Array): number;
+  /**
+   * How many of the bytes were taken. Fewer than offered stops the decoder right there. `last`:
+   * a chunk ends with these bytes; once all are taken, its `chunkEnd` follows in the same turn.
+   */
+  payload(bytes: Uint8Array, last: boolean): number;
   /** All payload of a chunk was taken; also for the last, empty one. Signature: 64 hex digits. */
   chunkEnd(signature: string | undefined): void;
   trailer(trailer: Trailer): void;
@@ -42,9 +48,12 @@ export interface Decoder {
 export class IdentityDecoder implements Decoder {
   readonly #sink: FrameSink;
   #left: number;
+  /** Bytes that may be missing at the end: only a body of unsaid length has any. */
+  readonly #spare: number;
 
-  constructor(payloadLength: number, sink: FrameSink) {
+  constructor(payloadLength: number, sink: FrameSink, lengthMin: number = payloadLength) {
     this.#left = payloadLength;
+    this.#spare = payloadLength - lengthMin;
     this.#sink = sink;
   }
 
@@ -52,7 +61,7 @@ export class IdentityDecoder implements Decoder {
     const offered = bytes.length - from;
     if (offered > this.#left) throw new S3Error('IncompleteBody');
     if (offered === 0) return from;
-    const taken = this.#sink.payload(from === 0 ? bytes : bytes.subarray(from));
+    const taken = this.#sink.payload(from === 0 ? bytes : bytes.subarray(from), false);
     this.#left -= taken;
     return from + taken;
   }
@@ -66,6 +75,6 @@ export class IdentityDecoder implements Decoder {
   }
 
   end(): void {
-    if (this.#left > 0) throw new S3Error('IncompleteBody');
+    if (this.#left > this.#spare) throw new S3Error('IncompleteBody');
   }
 }

@@ -4,15 +4,16 @@
  *
  * Invariant: nothing is handed out before everything is verified, by `blocks` neither.
  */
+import { hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { Arena, Block } from '../memory/arena.ts';
 import type { Body, BodyFeed, BodyPlan, Payload } from './body.ts';
-import { ChunkChain } from './chunk-chain.ts';
 import { openDecoder } from './decoder.ts';
 import { Deferred } from './deferred.ts';
 import { digestOnce } from './digests.ts';
 import type { Decoder, Trailer } from './framing.ts';
+import { chainOf, type SignatureChain } from './signature-chain.ts';
 import { claimsOf, settle } from './verdict.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -83,7 +84,7 @@ export class InlineBody implements Body, BodyFeed {
     for (let at = 0; at < this.#length; at += blockBytes) {
       const block = await this.#arena.acquire('ingest');
       const piece = this.#bytes.subarray(at, Math.min(at + blockBytes, this.#length));
-      block.capacity.set(piece);
+      block.write(0, piece);
       block.setWindow(0, piece.length);
       yield block;
     }
@@ -111,7 +112,7 @@ export class InlineBody implements Body, BodyFeed {
   /** In the order in which errors are to be reported: lengths, chunks, trailer, digests. */
   #verify(): Payload {
     const malformed = this.#endFrame();
-    const chain = this.plan.signer === undefined ? undefined : new ChunkChain(this.plan.signer);
+    const chain = this.plan.signer === undefined ? undefined : chainOf(this.plan.signer);
     if (chain !== undefined) this.#verifyChunks(chain);
     if (malformed !== undefined) throw malformed;
     const { signedText, signature } = this.#trailer ?? {};
@@ -119,7 +120,9 @@ export class InlineBody implements Body, BodyFeed {
       if (!chain.verifyTrailer(signedText, signature)) throw new S3Error('SignatureDoesNotMatch');
     }
     const claims = claimsOf(this.plan, this.#trailer);
-    return settle(claims, digestOnce(this.plan.digests, this.#bytes));
+    // The room was made for the longest body that the plan allows.
+    this.#bytes = this.#bytes.subarray(0, this.#length);
+    return settle(claims, digestOnce(this.plan.digests, this.#bytes), this.#length);
   }
 
   /** Throws when bytes are missing; answers what is wrong with the trailer. */
@@ -133,11 +136,11 @@ export class InlineBody implements Body, BodyFeed {
     }
   }
 
-  #verifyChunks(chain: ChunkChain): void {
+  #verifyChunks(chain: SignatureChain): void {
     let from = 0;
     for (const { end, signature } of this.#chunks) {
-      if (end > from) chain.update(this.#bytes.subarray(from, end));
-      if (!chain.verifyChunk(signature)) throw new S3Error('SignatureDoesNotMatch');
+      const data = hash('sha256', this.#bytes.subarray(from, end), 'hex');
+      if (!chain.verifyChunk(data, signature)) throw new S3Error('SignatureDoesNotMatch');
       from = end;
     }
   }

@@ -1,6 +1,6 @@
 /**
  * The body: wire pieces in at one end, arena blocks out at the other, the same blocks to the
- * digests, and a verdict at the end. `openBodies` owns the digest pool that all bodies share.
+ * digests, and a verdict at the end. `openBodies` owns the digest threads that all bodies share.
  *
  * Invariant: every block is with exactly one of the fill, the queue, the consumer or the digests'
  * retention, and comes back whatever ends the body, at any point. Memory beside the arena is
@@ -11,13 +11,13 @@ import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { Arena, Block } from '../memory/arena.ts';
-import { StickyPool } from '../threads/sticky-pool.ts';
 import { BlockFill } from './block-fill.ts';
 import type { Bodies, Body, BodyFeed, BodyPlan, Landing, Payload, Transport } from './body.ts';
 import { openDecoder } from './decoder.ts';
 import { Deferred } from './deferred.ts';
-import { DigestSession, type DigestSeat } from './digest-session.ts';
-import type { DigestReply, DigestStep, DigestTask } from './digest-sessions.ts';
+import { DigestQueue } from './digest-queue.ts';
+import { DigestSession } from './digest-session.ts';
+import type { DigestStep } from './digest-sessions.ts';
 import type { Digests } from './digests.ts';
 import type { Decoder, Trailer } from './framing.ts';
 import { InlineBody } from './inline-body.ts';
@@ -31,9 +31,9 @@ export interface BodiesOptions {
 
 export async function openBodies(options: BodiesOptions): Promise<Bodies> {
   const { arena } = options;
-  const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
-  const data = { memory: arena.memory };
-  const pool = await StickyPool.open<DigestTask, DigestReply>('digest', threads, data);
+  const spare = Math.max(1, availableParallelism() - 1);
+  const threads = Math.min(options.threads ?? spare, LIMITS.digestThreads);
+  const queue = await DigestQueue.open(arena.memory, threads);
   return {
     open: (plan, transport) => {
       if (plan.payloadLength <= LIMITS.inlineBytes) {
@@ -41,11 +41,10 @@ export async function openBodies(options: BodiesOptions): Promise<Bodies> {
         return { body: inline, feed: inline };
       }
       const wanted = plan.digests.size > 0 || plan.signer !== undefined;
-      const seat = wanted ? pool.seat() : undefined;
-      const stream = new StreamBody(arena, plan, transport, seat);
+      const stream = new StreamBody(arena, plan, transport, wanted ? queue : undefined);
       return { body: stream, feed: stream };
     },
-    close: () => pool.close(),
+    close: () => queue.close(),
   };
 }
 
@@ -62,6 +61,10 @@ class StreamBody implements Body, BodyFeed {
   readonly #queue: Block[] = [];
   #pull: Deferred<Block | undefined> | undefined;
   #pulledBytes = 0;
+  /** Of the payload; less than the plan allows only where the wire's end decides it. */
+  #length: number;
+  /** Bytes of payload handed on in blocks. */
+  #filledBytes = 0;
   #started = false;
   /** Heap copies of wire bytes that came while there was no room; the first from `#stashAt`. */
   readonly #stash: Uint8Array[] = [];
@@ -75,8 +78,9 @@ class StreamBody implements Body, BodyFeed {
   #over = false;
   #error: Error | undefined;
 
-  constructor(arena: Arena, plan: BodyPlan, transport: Transport, seat: DigestSeat | undefined) {
+  constructor(arena: Arena, plan: BodyPlan, transport: Transport, queue: DigestQueue | undefined) {
     this.plan = plan;
+    this.#length = plan.payloadLength;
     this.#transport = transport;
     this.#fill = new BlockFill(arena, plan.payloadLength, {
       hasRoom: () => this.#hasRoom(),
@@ -84,14 +88,12 @@ class StreamBody implements Body, BodyFeed {
       filled: (block, steps) => this.#filled(block, steps),
     });
     this.#decoder = openDecoder(plan, {
-      payload: (bytes) => this.#fill.take(bytes),
-      chunkEnd: (signature) => {
-        if (signature !== undefined) this.#fill.endChunk(signature);
-      },
+      payload: (bytes, last) => this.#fill.take(bytes, last),
+      chunkEnd: (signature) => this.#fill.endChunk(signature),
       trailer: (trailer) => void (this.#trailer = trailer),
     });
-    if (seat === undefined) return;
-    this.#session = new DigestSession(seat, plan, {
+    if (queue === undefined) return;
+    this.#session = new DigestSession(queue, plan, {
       progress: () => this.#drain(),
       done: (digests) => this.#judge(digests),
       failed: (error) => this.#fail(error),
@@ -129,7 +131,8 @@ class StreamBody implements Body, BodyFeed {
   landed(length: number): boolean {
     if (this.#over) return true;
     // In this order: the end of a chunk is noted after its last byte.
-    this.#fill.took(length);
+    const endsChunk = this.plan.framing === 'aws-chunked' && length === this.#decoder.run;
+    this.#fill.took(length, endsChunk);
     this.#decoder.skip(length);
     return this.#ask();
   }
@@ -163,7 +166,7 @@ class StreamBody implements Body, BodyFeed {
         yield block;
       }
     } finally {
-      if (this.#pulledBytes < this.plan.payloadLength) this.cancel(new Error(LEFT_EARLY));
+      if (this.#pulledBytes < this.#length) this.cancel(new Error(LEFT_EARLY));
     }
   }
 
@@ -232,6 +235,7 @@ class StreamBody implements Body, BodyFeed {
   }
 
   #filled(block: Block, steps: readonly DigestStep[]): void {
+    this.#filledBytes += block.length;
     this.#session?.add(block, steps);
     if (this.#pull === undefined) {
       this.#queue.push(block);
@@ -250,7 +254,7 @@ class StreamBody implements Body, BodyFeed {
       this.#drain();
       return block;
     }
-    if (this.#pulledBytes === this.plan.payloadLength) return undefined;
+    if (this.#pulledBytes === this.#length) return undefined;
     this.#pull = new Deferred();
     return this.#pull.promise;
   }
@@ -258,10 +262,20 @@ class StreamBody implements Body, BodyFeed {
   /** The wire ended and all of it was decoded. */
   #finish(): void {
     this.#claims = this.#endFrame();
+    if (this.plan.lengthMin !== undefined) this.#endEarly();
     // What is wrong with a trailer is reported after what is wrong with a chunk.
     const trailer = this.#claims instanceof S3Error ? undefined : this.#trailer;
     if (this.#session === undefined) this.#judge(new Map());
     else this.#session.finish(this.#fill.tail(), trailer);
+  }
+
+  /** The wire's end said how long the payload is: a pull that waits for more is over. */
+  #endEarly(): void {
+    this.#fill.endEarly();
+    this.#length = this.#filledBytes;
+    if (this.#pulledBytes < this.#length) return;
+    this.#pull?.resolve(undefined);
+    this.#pull = undefined;
   }
 
   /** Throws when bytes are missing; answers what is wrong with the trailer. */
@@ -280,7 +294,7 @@ class StreamBody implements Body, BodyFeed {
     assert(claims !== undefined, 'digests are done after the wire ended');
     try {
       if (claims instanceof S3Error) throw claims;
-      const payload = settle(claims, digests);
+      const payload = settle(claims, digests, this.#length);
       this.#over = true;
       this.#settled.resolve(payload);
     } catch (error) {

@@ -6,7 +6,7 @@ import { base64Decode } from '../base/bytes.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { DigestName } from './body.ts';
 import { DIGEST_BYTES } from './digests.ts';
-import type { Trailer } from './framing.ts';
+import { SIGNATURE_SHAPE, type Trailer } from './framing.ts';
 
 const SIGNATURE = 'x-amz-trailer-signature';
 const LINES_MAX = 16;
@@ -38,7 +38,7 @@ export function parseTrailer(section: string, signed: boolean): Trailer {
       signedText += `${key}:${value}\n`;
     }
   }
-  if (signed && !/^[0-9a-f]{64}$/.test(signature ?? '')) {
+  if (signed && !SIGNATURE_SHAPE.test(signature ?? '')) {
     throw new S3Error('MalformedTrailerError');
   }
   return { values, signedText, signature };

@@ -24,7 +24,7 @@ export function claimsOf(plan: BodyPlan, trailer: Trailer | undefined): Claims {
 }
 
 /** Throws BadDigest or XAmzContentSHA256Mismatch. */
-export function settle({ plan, trailing }: Claims, digests: Digests): Payload {
+export function settle({ plan, trailing }: Claims, digests: Digests, size: number): Payload {
   for (const [name, claimed] of plan.expected) {
     const computed = computedOf(digests, name);
     if (!equalConstantTime(claimed, computed)) throw mismatch(plan, name, claimed, computed);
@@ -33,7 +33,7 @@ export function settle({ plan, trailing }: Claims, digests: Digests): Payload {
     const computed = computedOf(digests, plan.trailer);
     if (!equalConstantTime(trailing, computed)) throw wrongChecksum(plan.trailer);
   }
-  return { size: plan.payloadLength, digests };
+  return { size, digests };
 }
 
 function computedOf(digests: Digests, name: DigestName): Uint8Array {

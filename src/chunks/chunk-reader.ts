@@ -46,6 +46,31 @@ interface Piece {
   readonly wanted: number;
 }
 
+/** A piece on its way, and whether it has come, or failed. */
+interface Reading {
+  readonly block: Promise<Block>;
+  isThere: boolean;
+}
+
+function readingOf(block: Promise<Block>): Reading {
+  const reading: Reading = { block, isThere: false };
+  const onEnd = (): void => {
+    reading.isThere = true;
+  };
+  block.then(onEnd, onEnd);
+  return reading;
+}
+
+/**
+ * How many pieces to keep on their way, by what the consumer finds when it asks for the next: what
+ * it waits for should have been asked for earlier; what lies ready holds memory for nothing.
+ */
+function windowAfter(window: number, ahead: readonly { readonly isThere: boolean }[]): number {
+  if (ahead[0]?.isThere === false) return LIMITS.readAheadBlocks;
+  const allThere = ahead.length > 0 && ahead.every(({ isThere }) => isThere);
+  return allThere ? Math.max(window - 1, LIMITS.readAheadBlocksMin) : window;
+}
+
 export class ChunkReader {
   readonly #options: ChunkReaderOptions;
   readonly #cellBytes: number;
@@ -63,29 +88,29 @@ export class ChunkReader {
     assert(range.offset + range.length <= this.#options.ref.length, 'the range is in the chunk');
     const { arena, signal } = this.#options;
     const pieces = this.#pieces(range);
-    const ahead: Promise<Block>[] = [];
+    const ahead: Reading[] = [];
+    let window: number = LIMITS.readAheadBlocks;
     try {
       for (let next = 0; next < pieces.length || ahead.length > 0;) {
         const piece = pieces[next];
-        if (piece !== undefined && ahead.length < LIMITS.readAheadBlocks) {
+        if (piece !== undefined && ahead.length < window) {
           // Waits for a block only when nothing is at hand that the consumer could have.
           const target =
             arena.tryAcquire('read') ??
             (ahead.length === 0 ? await arena.acquire('read', signal) : undefined);
           if (target !== undefined) {
-            const reading = this.#read(piece, target);
-            reading.catch(() => undefined);
-            ahead.push(reading);
+            ahead.push(readingOf(this.#read(piece, target)));
             next += 1;
             continue;
           }
         }
         const first = ahead.shift();
         assert(first !== undefined, 'a piece is on its way');
-        yield await first;
+        yield await first.block;
+        window = windowAfter(window, ahead);
       }
     } finally {
-      for (const late of await Promise.allSettled(ahead)) {
+      for (const late of await Promise.allSettled(ahead.map(({ block }) => block))) {
         if (late.status === 'fulfilled') late.value.release();
       }
     }
@@ -177,9 +202,11 @@ export class ChunkReader {
   async #rebuild(piece: Piece, target: Block): Promise<void> {
     const { ref, codec, arena, onRebuild, signal } = this.#options;
     onRebuild();
-    const inputs = await arena.acquireMany(codec.dataColumns, 'scratch', signal);
+    // One of the columns goes where the result will be.
+    const others = codec.dataColumns - 1;
+    const inputs = others === 0 ? [] : await arena.acquireMany(others, 'scratch', signal);
     try {
-      const present = await this.#gather(piece, inputs);
+      const present = await this.#gather(piece, [target, ...inputs]);
       if (present.size < codec.dataColumns) {
         const damaged = [...this.#lost.values()].every((failure) => failure === 'corrupt');
         throw new StoreError(

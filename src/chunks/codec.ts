@@ -41,6 +41,7 @@ export interface Codec {
   /**
    * Fills the same piece of each `missing` column (number → offset of its target) from the
    * `present` ones (number → offset). At least `dataColumns` must be present; others are ignored.
+   * When one column is missing, its target may be where a present one lies, which is lost then.
    */
   repair(
     present: ReadonlyMap<number, number>,
@@ -148,7 +149,8 @@ class MatrixCodec implements Codec {
     source: number,
     length: number,
   ): void {
-    this.#add(this.coefficient(parityIndex, dataIndex), first, target, source, length);
+    const factor = this.coefficient(parityIndex, dataIndex);
+    addProduct(this.#kernels, first, factor, target, source, length);
   }
 
   repair(
@@ -163,27 +165,19 @@ class MatrixCodec implements Codec {
     for (const [column, target] of missing) {
       assert(!present.has(column), 'a column is present or missing, not both');
       const factors = rowProduct(this.#row(column), inverse);
+      const terms = sources.map(([, source], index) => ({ source, factor: factors[index] ?? 0 }));
+      const inPlace = terms.findIndex(({ source }) => source === target);
+      assert(inPlace < 0 || missing.size === 1, 'nothing is overwritten that is still needed');
+      if (inPlace > 0) terms.unshift(...terms.splice(inPlace, 1));
       for (let at = 0; at < length; at += PIECE_BYTES) {
         const piece = Math.min(PIECE_BYTES, length - at);
         let first = true;
-        for (const [index, [, source]] of sources.entries()) {
-          const factor = factors[index] ?? 0;
+        for (const { source, factor } of terms) {
           if (factor === 0) continue;
-          this.#add(factor, first, target + at, source + at, piece);
+          addProduct(this.#kernels, first, factor, target + at, source + at, piece);
           first = false;
         }
       }
-    }
-  }
-
-  #add(factor: number, first: boolean, target: number, source: number, length: number): void {
-    if (factor === 1) {
-      if (first) this.#kernels.copy(target, source, length);
-      else this.#kernels.xorInto(target, source, length);
-    } else if (first) {
-      this.#kernels.gfMul(target, source, length, factor);
-    } else {
-      this.#kernels.gfMulAdd(target, source, length, factor);
     }
   }
 
@@ -201,6 +195,25 @@ class MatrixCodec implements Codec {
       this.#inverses.set(key, inverse);
     }
     return inverse;
+  }
+}
+
+/** target = factor · source when `first`, else target ^= factor · source. */
+export function addProduct(
+  kernels: Kernels,
+  first: boolean,
+  factor: number,
+  target: number,
+  source: number,
+  length: number,
+): void {
+  if (factor === 1) {
+    if (first && target !== source) kernels.copy(target, source, length);
+    else if (!first) kernels.xorInto(target, source, length);
+  } else if (first) {
+    kernels.gfMul(target, source, length, factor);
+  } else {
+    kernels.gfMulAdd(target, source, length, factor);
   }
 }
 

@@ -22,12 +22,17 @@ export type ShardPlace =
   | { readonly shard: string }
   | { readonly volume: number; readonly offset: number };
 
-/** Data at `at` of a shard file, in whole checksum blocks but for the last write. */
+/**
+ * Data at `at` of a shard file, in whole checksum blocks but for the last write. With `gather` it
+ * may be written together with what follows, at the latest before the answer; without, the spans
+ * are free for the next request of the same batch.
+ */
 export interface WriteRequest {
   readonly kind: 'write';
   readonly shard: string;
   readonly at: number;
   readonly spans: readonly SpanPair[];
+  readonly gather: boolean;
 }
 
 /** target = c·source when `first`, else target ^= c·source. */
@@ -128,10 +133,19 @@ export type DatanodeReply =
     };
 
 export type RequestBatch = readonly (readonly [id: number, request: DatanodeRequest])[];
-export type ReplyBatch = readonly DatanodeReply[];
 
-/** `direct`: shard files are written around the page cache, where the file system can. */
-export type FileAccess = 'buffered' | 'direct';
+/** A bare number is the id of a request that was carried out and has nothing to say. */
+export interface ReplyBatch {
+  readonly replies: readonly (number | DatanodeReply)[];
+  /** How many request batches are answered in full with this one. */
+  readonly finished: number;
+}
+
+/**
+ * `direct`: shard files are written around the page cache, where the file system can. `auto`: so
+ * where a seal waits for a disk, else (no sync wanted, or no disk below) through the cache.
+ */
+export type FileAccess = 'auto' | 'buffered' | 'direct';
 
 /** `workerData` of a datanode thread. */
 export interface DatanodeSettings {

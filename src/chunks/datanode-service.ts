@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Kernels, loadKernels } from '../wasm/kernels.ts';
+import { addProduct } from './codec.ts';
 import type {
   AccumulateRequest,
   DatanodeReply,
@@ -19,7 +20,7 @@ import type {
   ReplyBatch,
   RequestBatch,
 } from './datanode-protocol.ts';
-import { syncFolder } from './file-bytes.ts';
+import { accessFor, syncFolder } from './file-bytes.ts';
 import { ShardFault, toFault } from './file-faults.ts';
 import { headerSeed } from './shard-format.ts';
 import { ShardFiles } from './shard-files.ts';
@@ -27,6 +28,8 @@ import { Volumes } from './volumes.ts';
 
 /** Name of the file in a datanode's folder that says whose it is. */
 export const ID_FILE = 'id.json';
+
+type Reply = ReplyBatch['replies'][number];
 
 /** Done, but not to be answered before the group commit of its kind. */
 interface Uncommitted {
@@ -45,7 +48,8 @@ export class DatanodeService {
     this.#settings = settings;
     const kernels = loadKernels(settings.memory);
     this.#kernels = kernels;
-    const { directory, volumeBytes, io } = settings;
+    const { directory, volumeBytes, durable } = settings;
+    const io = accessFor(settings.io, directory, durable);
     const seed = headerSeed(settings.id);
     const requireFolder = (): void => {
       if (!this.#isIntact()) throw new ShardFault('lost', 'the datanode lost its folder');
@@ -53,35 +57,44 @@ export class DatanodeService {
     this.#files = new ShardFiles({ directory, kernels, seed, io, requireFolder });
     this.#volumes = new Volumes({ directory, kernels, seed, volumeBytes, requireFolder });
     // The names of the two folders themselves.
-    if (settings.durable) syncFolder(directory);
+    if (durable) syncFolder(directory);
   }
 
   /** Several batches at once share one group commit. True when it was told to close. */
   serve(batches: readonly RequestBatch[], answer: (replies: ReplyBatch) => void): boolean {
-    const now: DatanodeReply[] = [];
     const uncommitted: Uncommitted[] = [];
     let closeId: number | undefined;
-    for (const [id, request] of batches.flat()) {
-      if (request.kind === 'close') {
-        closeId = id;
-        continue;
+    let finished = 0;
+    for (const batch of batches) {
+      const now: Reply[] = [];
+      const writes: (readonly [id: number, shard: string])[] = [];
+      const before = uncommitted.length;
+      for (const [id, request] of batch) {
+        if (request.kind === 'close') {
+          closeId = id;
+          continue;
+        }
+        try {
+          const value = this.#carryOut(request);
+          const commit = commitOf(request);
+          if (commit !== undefined) uncommitted.push({ id, value, commit });
+          else if (request.kind === 'write') writes.push([id, request.shard]);
+          else now.push(value === undefined ? id : { id, ok: true, value });
+        } catch (error) {
+          now.push(this.#failureOf(id, error));
+        }
       }
-      try {
-        const value = this.#carryOut(request);
-        const commit = commitOf(request);
-        if (commit === undefined) now.push({ id, ok: true, value });
-        else uncommitted.push({ id, value, commit });
-      } catch (error) {
-        now.push(this.#failureOf(id, error));
-      }
+      now.push(...this.#flush(writes));
+      // Reads and plain writes do not wait for the disk; their batch may wait for a commit.
+      const whole = uncommitted.length === before && closeId === undefined;
+      if (now.length > 0 || whole) answer({ replies: now, finished: whole ? 1 : 0 });
+      if (!whole) finished += 1;
     }
-    // Reads and plain writes do not wait for the disk.
-    if (now.length > 0) answer(now);
-    if (uncommitted.length > 0 || closeId !== undefined) answer(this.#commit(uncommitted));
+    if (uncommitted.length > 0) answer({ replies: this.#commit(uncommitted), finished });
     if (closeId === undefined) return false;
     this.#files.close();
     this.#volumes.close();
-    answer([{ id: closeId, ok: true, value: undefined }]);
+    answer({ replies: [closeId], finished: 0 });
     return true;
   }
 
@@ -90,7 +103,16 @@ export class DatanodeService {
     return this.#volumes.countNext();
   }
 
-  #commit(uncommitted: readonly Uncommitted[]): ReplyBatch {
+  /** Writes what was gathered, while the spans are held for sure. */
+  #flush(writes: readonly (readonly [id: number, shard: string])[]): Reply[] {
+    this.#files.flush();
+    return writes.map(([id, shard]) => {
+      const fault = this.#files.faultOf(shard);
+      return fault === undefined ? id : this.#failureOf(id, fault.error);
+    });
+  }
+
+  #commit(uncommitted: readonly Uncommitted[]): Reply[] {
     const { durable } = this.#settings;
     const failed = {
       files: attempt(() => this.#files.sync(durable)),
@@ -98,14 +120,15 @@ export class DatanodeService {
     };
     return uncommitted.map(({ id, value, commit }) => {
       const failure = failed[commit];
-      return failure === undefined ? { id, ok: true, value } : this.#failureOf(id, failure.error);
+      if (failure !== undefined) return this.#failureOf(id, failure.error);
+      return value === undefined ? id : { id, ok: true, value };
     });
   }
 
   #carryOut(request: Exclude<DatanodeRequest, { kind: 'close' }>): DatanodeValue {
     switch (request.kind) {
       case 'write':
-        this.#files.write(request.shard, request.at, request.spans);
+        this.#files.write(request.shard, request.at, request.spans, request.gather);
         return undefined;
       case 'accumulate':
         this.#accumulate(request);
@@ -130,14 +153,7 @@ export class DatanodeService {
   }
 
   #accumulate({ target, source, length, coefficient, first }: AccumulateRequest): void {
-    if (coefficient === 1) {
-      if (first) this.#kernels.copy(target, source, length);
-      else this.#kernels.xorInto(target, source, length);
-    } else if (first) {
-      this.#kernels.gfMul(target, source, length, coefficient);
-    } else {
-      this.#kernels.gfMulAdd(target, source, length, coefficient);
-    }
+    addProduct(this.#kernels, first, coefficient, target, source, length);
   }
 
   #read({ place, chunk, column, dataLength, at, length, target }: ReadRequest): void {

@@ -1,7 +1,10 @@
 /**
- * The front end's side of one datanode: gathers the requests of a turn into one message and
- * resolves each by its reply. Blocks named in a request must stay held until then.
+ * The front end's side of one datanode: gathers requests into messages and resolves each by its
+ * reply. Blocks named in a request must stay held until then. The busier the thread, the larger
+ * the messages: while two are on their way, what comes waits until one was answered, or until it
+ * is worth a message of its own.
  */
+import { LIMITS } from '../base/limits.ts';
 import { StoreError } from '../base/store-error.ts';
 import type { WorkerLink } from '../threads/spawn.ts';
 import type {
@@ -56,6 +59,9 @@ export class DatanodeThread implements Datanode {
   readonly #link: WorkerLink<RequestBatch, ReplyBatch>;
   readonly #pending = new Map<number, Pending>();
   #batch: (readonly [number, DatanodeRequest])[] = [];
+  /** Messages that were not answered in full yet. */
+  #travelling = 0;
+  #scheduled = false;
   #nextId = 0;
   #closed = false;
   #state: DatanodeState = 'up';
@@ -65,8 +71,13 @@ export class DatanodeThread implements Datanode {
     this.directory = directory;
     this.#onLost = onLost;
     this.#link = link;
-    link.onMessage((replies) => {
-      for (const reply of replies) this.#settle(reply);
+    link.onMessage(({ replies, finished }) => {
+      this.#travelling -= finished;
+      for (const reply of replies) {
+        if (typeof reply === 'number') this.#finish(reply)?.resolve(undefined);
+        else this.#settle(reply);
+      }
+      if (this.#batch.length > 0) this.#schedule();
     });
   }
 
@@ -83,7 +94,7 @@ export class DatanodeThread implements Datanode {
       this.#nextId += 1;
       this.#pending.set(id, { resolve, reject });
       this.#batch.push([id, request]);
-      if (this.#batch.length === 1) queueMicrotask(() => this.#post());
+      this.#schedule();
     });
   }
 
@@ -96,15 +107,30 @@ export class DatanodeThread implements Datanode {
     await exited;
   }
 
+  /** After what runs now: the requests of one turn share a message. */
+  #schedule(): void {
+    const busy = this.#travelling >= LIMITS.datanodeMessages;
+    if (this.#scheduled || (busy && this.#batch.length < LIMITS.datanodeBatch)) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.#post());
+  }
+
   #post(): void {
     const batch = this.#batch;
     this.#batch = [];
+    this.#scheduled = false;
+    this.#travelling += 1;
     this.#link.post(batch);
   }
 
+  #finish(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
   #settle(reply: DatanodeReply): void {
-    const pending = this.#pending.get(reply.id);
-    this.#pending.delete(reply.id);
+    const pending = this.#finish(reply.id);
     if (reply.ok) {
       pending?.resolve(reply.value);
       return;

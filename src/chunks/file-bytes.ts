@@ -9,10 +9,28 @@ import type { FileAccess } from './datanode-protocol.ts';
 import { codeOf, ShardFault } from './file-faults.ts';
 
 const STAGING_BYTES = 64 * 1024;
+/** Types of file systems that are memory: there is no disk to write to. */
+const MEMORY_TYPES: readonly number[] = [0x01021994, 0x858458f6];
 
 export function writeAll(file: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length;) {
     at += fs.writeSync(file, bytes, at, bytes.length - at, position + at);
+  }
+}
+
+/** The pieces one after the other, in one call as a rule. */
+export function writeAllOf(file: number, pieces: readonly Uint8Array[], position: number): void {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) {
+    writeAll(file, only, position);
+    return;
+  }
+  let left = fs.writevSync(file, pieces, position);
+  let at = position;
+  for (const piece of pieces) {
+    if (left < piece.length) writeAll(file, piece.subarray(left), at + left);
+    left = Math.max(left - piece.length, 0);
+    at += piece.length;
   }
 }
 
@@ -56,6 +74,12 @@ export function makeFolder(folder: string): void {
   }
 }
 
+/** How `auto` decides for the file system of a folder. */
+export function accessFor(io: FileAccess, folder: string, durable: boolean): FileAccess {
+  if (io !== 'auto') return io;
+  return durable && !MEMORY_TYPES.includes(fs.statfsSync(folder).type) ? 'direct' : 'buffered';
+}
+
 /** A file being written. Its descriptor changes when the file system refuses O_DIRECT. */
 export interface OutputFile {
   readonly path: string;
@@ -94,28 +118,28 @@ export class OutputFiles {
     return { path, file: fs.openSync(path, 'wx', 0o600) };
   }
 
-  write(output: OutputFile, bytes: Uint8Array, position: number): void {
+  write(output: OutputFile, pieces: readonly Uint8Array[], position: number): void {
     try {
-      writeAll(output.file, bytes, position);
+      writeAllOf(output.file, pieces, position);
     } catch (error) {
       if (codeOf(error) !== 'EINVAL') throw error;
       this.#direct = false;
       const buffered = fs.openSync(output.path, 'r+');
       fs.closeSync(output.file);
       output.file = buffered;
-      writeAll(buffered, bytes, position);
+      writeAllOf(buffered, pieces, position);
     }
   }
 
   /** Bytes of ordinary memory, which is not aligned. */
   writeCopy(output: OutputFile, bytes: Uint8Array, position: number): void {
     if (!this.#direct) {
-      this.write(output, bytes, position);
+      this.write(output, [bytes], position);
       return;
     }
     assert(bytes.length <= STAGING_BYTES, 'headers and tables fit the staging page');
     this.#staging ??= Buffer.from(new WebAssembly.Memory({ initial: 1 }).buffer);
     this.#staging.set(bytes);
-    this.write(output, this.#staging.subarray(0, bytes.length), position);
+    this.write(output, [this.#staging.subarray(0, bytes.length)], position);
   }
 }

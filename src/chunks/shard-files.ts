@@ -1,7 +1,10 @@
 /**
  * Shard files of one datanode: `shards/<xx>/<chunk>.<column>`. Runs in the datanode thread, all
- * calls synchronous. Data is written as it comes; `seal` adds the checksum table and, last, the
- * header. The caller fsyncs what `takeUnsynced` names before it acknowledges a seal.
+ * calls synchronous. Writes are summed up as they come and gathered, so that one call takes up to
+ * a cell to the file; `seal` adds the checksum table and, last, the header.
+ *
+ * Invariant: a write is acknowledged only after `flush`, while its spans are still held, and a
+ * seal only after `sync`.
  */
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -26,6 +29,12 @@ interface OpenShard {
   readonly output: OutputFile;
   table: Buffer;
   written: number;
+  /** Padded spans that no call wrote yet, and where the first goes. */
+  gathered: Uint8Array[];
+  gatheredAt: number;
+  gatheredBytes: number;
+  /** Of a gathered write: whatever was, or will be, asked of the shard has failed. */
+  fault: { readonly error: unknown } | undefined;
 }
 
 type ShardName = Pick<ShardHeader, 'chunk' | 'column' | 'dataLength'>;
@@ -55,6 +64,7 @@ export class ShardFiles {
   readonly #memory: Buffer;
   readonly #outputs: OutputFiles;
   readonly #open = new Map<string, OpenShard>();
+  readonly #gathering = new Set<OpenShard>();
   /** Least recently used first. */
   readonly #reading = new Map<string, ReadShard>();
   #unsyncedFiles: number[] = [];
@@ -74,13 +84,9 @@ export class ShardFiles {
     return join(this.#root, shard.slice(dot - 2, dot), shard);
   }
 
-  write(shard: string, at: number, spans: readonly SpanPair[]): void {
-    let open = this.#open.get(shard);
-    if (open === undefined) {
-      const output = this.#create(this.pathOf(shard));
-      open = { output, table: Buffer.alloc(TABLE_BYTES), written: 0 };
-      this.#open.set(shard, open);
-    }
+  write(shard: string, at: number, spans: readonly SpanPair[], gather: boolean): void {
+    const open = this.#open.get(shard) ?? this.#begin(shard);
+    if (open.fault !== undefined) throw open.fault.error;
     assert(at === open.written, 'a column is written in order');
     for (const [offset, length] of spans) {
       assert(open.written % CHECK_BLOCK === 0, 'only the last write is short');
@@ -88,17 +94,34 @@ export class ShardFiles {
       // The slack of the block belongs to the writer: zeroes keep the file in whole units.
       const padded = roundUp(length, UNIT);
       if (padded > length) this.#kernels.zero(offset + length, padded - length);
-      const bytes = this.#memory.subarray(offset, offset + padded);
-      this.#outputs.write(open.output, bytes, UNIT + open.written);
+      open.gathered.push(this.#memory.subarray(offset, offset + padded));
+      open.gatheredBytes += padded;
       open.written += length;
     }
+    this.#gathering.add(open);
+    if (!gather || open.gatheredBytes >= LIMITS.gatherBytes) this.#flush(open);
+  }
+
+  /** Takes what was gathered to the files. Never throws: `faultOf` tells whose writes failed. */
+  flush(): void {
+    for (const open of this.#gathering) {
+      try {
+        this.#flush(open);
+      } catch {
+        // Kept in the shard.
+      }
+    }
+  }
+
+  faultOf(shard: string): { readonly error: unknown } | undefined {
+    return this.#open.get(shard)?.fault;
   }
 
   seal(shard: string, header: ShardHeader): void {
     // A column of a short chunk may have got no byte at all.
-    if (!this.#open.has(shard)) this.write(shard, 0, []);
-    const open = this.#open.get(shard);
-    assert(open !== undefined && open.written === header.dataLength, 'every byte was written');
+    const open = this.#open.get(shard) ?? this.#begin(shard);
+    this.#flush(open);
+    assert(open.written === header.dataLength, 'every byte was written');
     const table = open.table.subarray(0, checkBlocksOf(open.written) * 8);
     const padded = Buffer.alloc(roundUp(table.length, UNIT));
     table.copy(padded);
@@ -111,7 +134,10 @@ export class ShardFiles {
 
   abort(shard: string): void {
     const open = this.#open.get(shard);
-    if (open !== undefined) fs.closeSync(open.output.file);
+    if (open !== undefined) {
+      this.#gathering.delete(open);
+      fs.closeSync(open.output.file);
+    }
     this.#open.delete(shard);
     this.delete(shard);
   }
@@ -171,7 +197,38 @@ export class ShardFiles {
     for (const { output } of this.#open.values()) fs.closeSync(output.file);
     for (const { file } of this.#reading.values()) fs.closeSync(file);
     this.#open.clear();
+    this.#gathering.clear();
     this.#reading.clear();
+  }
+
+  #begin(shard: string): OpenShard {
+    const open: OpenShard = {
+      output: this.#create(this.pathOf(shard)),
+      table: Buffer.alloc(TABLE_BYTES),
+      written: 0,
+      gathered: [],
+      gatheredAt: 0,
+      gatheredBytes: 0,
+      fault: undefined,
+    };
+    this.#open.set(shard, open);
+    return open;
+  }
+
+  #flush(open: OpenShard): void {
+    const { gathered, gatheredAt } = open;
+    this.#gathering.delete(open);
+    if (open.fault !== undefined) throw open.fault.error;
+    if (gathered.length === 0) return;
+    open.gatheredAt += open.gatheredBytes;
+    open.gatheredBytes = 0;
+    open.gathered = [];
+    try {
+      this.#outputs.write(open.output, gathered, UNIT + gatheredAt);
+    } catch (error) {
+      open.fault = { error };
+      throw error;
+    }
   }
 
   #create(path: string): OutputFile {

@@ -116,7 +116,8 @@ export class StripedWriter implements ChunkWriter {
     const sent = datanodes.flatMap((datanode, index) => {
       const copy = dataColumns === 1 || index === column;
       if (copy) {
-        return [datanode.request({ kind: 'write', shard: `${id}.${index}`, at, spans: [span] })];
+        const shard = `${id}.${index}`;
+        return [datanode.request({ kind: 'write', shard, at, spans: [span], gather: true })];
       }
       if (index < dataColumns) return [];
       const target = accumulators[index - dataColumns]?.[(within % cellBytes) / blockBytes];
@@ -153,8 +154,10 @@ export class StripedWriter implements ChunkWriter {
       const column = dataColumns + parity;
       const datanode = datanodes[column];
       assert(datanode !== undefined, 'a datanode for every column');
+      const shard = `${id}.${column}`;
       const at = stripe * cellBytes;
-      this.#track(datanode.request({ kind: 'write', shard: `${id}.${column}`, at, spans }));
+      // Not gathered: the next stripe's parity goes to the same blocks.
+      this.#track(datanode.request({ kind: 'write', shard, at, spans, gather: false }));
     }
   }
 

@@ -9,8 +9,9 @@
  */
 import { LIMITS } from '../base/limits.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import { addProduct } from './codec.ts';
 import type { EntryPlace, ListedShard, PackedTerm } from './datanode-protocol.ts';
-import { readAll, writeAll } from './file-bytes.ts';
+import { readAll, writeAll, writeAllOf } from './file-bytes.ts';
 import { ShardFault } from './file-faults.ts';
 import { verify } from './shard-files.ts';
 import {
@@ -24,6 +25,8 @@ import {
   UNIT,
 } from './shard-format.ts';
 import { type Volume, VolumeFiles } from './volume-files.ts';
+
+const PADDING = Buffer.alloc(UNIT);
 
 export interface VolumesOptions {
   readonly directory: string;
@@ -59,24 +62,29 @@ export class Volumes {
     return this.#files.numbers();
   }
 
-  /** Sums the terms up in the scratch block, writes the entry; durable after `sync`. */
+  /**
+   * Writes the entry from where its bytes lie together, if need be after summing the terms up in
+   * the scratch block; durable after `sync`.
+   */
   append(header: ShardHeader, terms: readonly PackedTerm[], scratch: number): EntryPlace {
     const { dataLength } = header;
-    this.#sum(terms, scratch, dataLength);
+    const source = wholeSpan(terms) ?? this.#sum(terms, scratch);
     const table = Buffer.alloc(checkBlocksOf(dataLength) * 8);
     for (let at = 0; at < dataLength; at += CHECK_BLOCK) {
       const length = Math.min(CHECK_BLOCK, dataLength - at);
-      table.writeBigUInt64LE(this.#kernels.xxh64(scratch + at, length), (at / CHECK_BLOCK) * 8);
+      table.writeBigUInt64LE(this.#kernels.xxh64(source + at, length), (at / CHECK_BLOCK) * 8);
     }
-    const padded = roundUp(dataLength, UNIT);
-    this.#kernels.zero(scratch + dataLength, padded - dataLength);
+    const entry = [
+      encodeHeader(header, table, this.#options.seed),
+      this.#memory.subarray(source, source + dataLength),
+      PADDING.subarray(0, roundUp(dataLength, UNIT) - dataLength),
+    ];
     const volume = this.#writable();
     const offset = volume.size;
     const file = this.#files.fileOf(volume);
     this.#files.markWritten(volume);
     try {
-      writeAll(file, this.#memory.subarray(scratch, scratch + padded), offset + UNIT);
-      writeAll(file, encodeHeader(header, table, this.#options.seed), offset);
+      writeAllOf(file, entry, offset);
     } catch (error) {
       // Nothing is ever written after a torn entry: the next one goes to a new volume.
       this.#current = undefined;
@@ -178,16 +186,16 @@ export class Volumes {
     return this.#current;
   }
 
-  #sum(terms: readonly PackedTerm[], scratch: number, dataLength: number): void {
-    this.#kernels.zero(scratch, dataLength);
-    for (const { coefficient, spans } of terms) {
+  /** The first term is the longest and sets what the others add to. */
+  #sum(terms: readonly PackedTerm[], scratch: number): number {
+    for (const [index, { coefficient, spans }] of terms.entries()) {
       let at = scratch;
       for (const [offset, length] of spans) {
-        if (coefficient === 1) this.#kernels.xorInto(at, offset, length);
-        else this.#kernels.gfMulAdd(at, offset, length, coefficient);
+        addProduct(this.#kernels, index === 0, coefficient, at, offset, length);
         at += length;
       }
     }
+    return scratch;
   }
 
   #giveBack(volume: Volume, dead: number): void {
@@ -224,4 +232,10 @@ export class Volumes {
       });
     });
   }
+}
+
+/** Where the bytes of the entry lie, when they lie together already. */
+function wholeSpan([term, ...others]: readonly PackedTerm[]): number | undefined {
+  const plain = term?.coefficient === 1 && term.spans.length === 1 && others.length === 0;
+  return plain ? term.spans[0]?.[0] : undefined;
 }

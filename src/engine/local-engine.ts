@@ -23,7 +23,7 @@ export interface LocalEngineOptions {
   readonly datanodeDirectories: readonly string[];
   readonly replication: Replication;
   readonly durability: 'durable' | 'relaxed';
-  /** How shard files are written; `buffered` when not said. */
+  /** How shard files are written; `auto` when not said. */
   readonly io?: FileAccess;
   readonly arena: Arena;
   readonly clock: Clock;
@@ -63,7 +63,7 @@ async function openDatanode(entry: RosterEntry, options: LocalEngineOptions): Pr
     memory: options.arena.memory,
     durable: options.durability === 'durable',
     volumeBytes: LIMITS.volumeBytes,
-    io: options.io ?? 'buffered',
+    io: options.io ?? 'auto',
   };
   const link = await startWorker<RequestBatch, ReplyBatch>('datanode', settings, {
     onFatal: options.onFatal,

@@ -33,6 +33,19 @@ const STEP_BYTES = 2 * 1024;
 /** Room for the line or two between the chunks of a body; what follows them is copied. */
 const inbox: Buffer = Buffer.alloc(64 * 1024);
 
+/** Connections with an answer to be written at the end of this turn of the loop. */
+const outbox: Connection[] = [];
+
+/** Together: a client that sleeps is woken by the first of them, which costs more than to write. */
+function emptyOutbox(): void {
+  for (const connection of outbox.splice(0)) connection.flushPosted();
+}
+
+// eslint-disable-next-line no-control-regex
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
+function ignore(): void {}
+
 export interface ConnectionEvents {
   readonly serve: Serve;
   onClosed(connection: Connection): void;
@@ -55,6 +68,7 @@ export class Connection implements Wire, Outlet {
   #receiver: Receiver | undefined;
   #landing: Block | undefined;
   #writer: NodeWriter | undefined;
+  #posted: string | Uint8Array | undefined;
   #fast = false;
   #paused = false;
   #keepAlive = true;
@@ -165,6 +179,28 @@ export class Connection implements Wire, Outlet {
     return handle?.writeQueueSize ?? 0;
   }
 
+  write(bytes: string | Uint8Array, onWritten: (error?: Error | null) => void): void {
+    this.flushPosted();
+    // One byte a character, where that is the same, is written without a look at each of them.
+    const plain = typeof bytes === 'string' && !BEYOND_ASCII.test(bytes);
+    if (plain) this.socket.write(bytes, 'latin1', onWritten);
+    else this.socket.write(bytes, onWritten);
+  }
+
+  post(bytes: string | Uint8Array): void {
+    this.flushPosted();
+    this.#posted = bytes;
+    if (outbox.length === 0) setImmediate(emptyOutbox);
+    outbox.push(this);
+  }
+
+  flushPosted(): void {
+    const bytes = this.#posted;
+    if (bytes === undefined) return;
+    this.#posted = undefined;
+    if (!this.socket.destroyed) this.write(bytes, ignore);
+  }
+
   attach(receiver: Receiver): void {
     this.#receiver = receiver;
   }
@@ -183,16 +219,18 @@ export class Connection implements Wire, Outlet {
   rearm(): void {}
 
   proceed(): void {
-    this.socket.write(CONTINUE);
+    this.write(CONTINUE, ignore);
   }
 
   close(): void {
+    this.flushPosted();
     this.socket.destroy();
     // Not in the turns to come: whoever closes counts on it.
     this.#tellAborted();
   }
 
   lastAnswer(): void {
+    this.flushPosted();
     this.#keepAlive = false;
     if (this.socket.destroyed) return;
     // What the client still sends is read and dropped: a reset would take the answer from it. And

@@ -99,9 +99,10 @@ export class LiveRequest implements Transport, Receiver {
     this.#wire.attach(this, !this.#bodyEnded);
     if (this.#bodyEnded) exchange.feed?.end();
     else if (this.#expectsContinue) setImmediate(() => this.#proceed());
-    exchange.response
-      .then((response) => this.#onResponse(response))
-      .catch((error: unknown) => this.#cut(error));
+    exchange.response.then(
+      (response) => this.#onResponse(response),
+      (error: unknown) => this.#cut(error),
+    );
   }
 
   /** Not at once: a request that is refused by its head alone is answered without its body. */
@@ -298,16 +299,30 @@ export class LiveRequest implements Transport, Receiver {
     if (response === undefined) return;
     this.#unpause();
     this.#enter('answering');
-    this.#send(response).then(
-      () => this.#finish(false),
-      (error: unknown) => this.#cut(error),
-    );
+    try {
+      const sending = this.#writer.send(response, response.close === true);
+      // Most answers are with the kernel by now: nothing to wait for.
+      if (sending === undefined) this.#finish(false);
+      else void this.#sent(response, sending);
+    } catch (error) {
+      this.#cut(error);
+    }
   }
 
-  async #send(response: S3Response): Promise<void> {
+  async #sent(response: S3Response, sending: Promise<void>): Promise<void> {
+    try {
+      await this.#mend(response, sending);
+      this.#finish(false);
+    } catch (error) {
+      this.#cut(error);
+    }
+  }
+
+  /** An answer whose body failed before its first byte becomes an error document. */
+  async #mend(response: S3Response, sending: Promise<void>): Promise<void> {
     const close = response.close === true;
     try {
-      await this.#writer.send(response, close);
+      await sending;
     } catch (error) {
       if (!(error instanceof UnsentError)) throw error;
       this.#options.log.error({ err: error, ...place(this.#head, response) }, 'no first byte');

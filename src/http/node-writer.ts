@@ -41,6 +41,9 @@ export interface Outlet {
   unwritten(): number;
   /** No request follows this one. */
   readonly keepAlive: boolean;
+  write(bytes: string | Uint8Array, onWritten: (error?: Error | null) => void): void;
+  /** Writes at the end of this turn of the loop, together with others. */
+  post(bytes: string | Uint8Array): void;
   /** The answer was the connection's last. */
   lastAnswer(): void;
 }
@@ -82,21 +85,42 @@ export class NodeWriter implements Writer {
 
   retry(): void {}
 
-  async send(response: S3Response, close: boolean): Promise<void> {
-    if (this.#aborted) return;
+  send(response: S3Response, close: boolean): Promise<void> | undefined {
+    if (this.#aborted) return undefined;
     const { body } = response;
     const last = close || !this.#outlet.keepAlive;
-    if (this.#isBodiless(response) || !isBlockBody(body)) this.#sendPlain(response, last);
-    else await this.#sendBlocks(response, body, last);
-    if (this.#aborted) return;
+    if (!this.#isBodiless(response) && isBlockBody(body)) {
+      return this.#sendBlocks(response, body, last);
+    }
+    const { socket } = this.#outlet;
+    const pieces = this.#plain(response, last);
+    const [only] = pieces;
+    // Not for a client that leaves what it asked for before unread.
+    if (!last && pieces.length === 1 && only !== undefined && socket.writableLength === 0) {
+      this.#outlet.post(only);
+      this.#over(last);
+      return undefined;
+    }
+    for (const piece of pieces) this.#write(piece);
+    if (socket.writableLength > 0 || socket.destroyed) return this.#end(last);
+    this.#over(last);
+    return undefined;
+  }
+
+  async #end(last: boolean): Promise<void> {
     await this.#flush();
+    this.#over(last);
+  }
+
+  #over(last: boolean): void {
+    if (this.#aborted) return;
     this.ended = true;
-    if (last && !this.#aborted) this.#outlet.lastAnswer();
+    if (last) this.#outlet.lastAnswer();
   }
 
   sendUnended(response: S3Response): void {
     assert(!isBlockBody(response.body), 'only documents are sent ahead of the end of the request');
-    this.#sendPlain(response, true);
+    for (const piece of this.#plain(response, true)) this.#write(piece);
     this.#outlet.lastAnswer();
   }
 
@@ -104,35 +128,35 @@ export class NodeWriter implements Writer {
     return this.#isHead || status === 204 || status === 304;
   }
 
-  #sendPlain(response: S3Response, last: boolean): void {
+  /** An answer without arena blocks: one piece, or two when joining them would cost more. */
+  #plain(response: S3Response, last: boolean): readonly (string | Uint8Array)[] {
     const { body, status, contentLength } = response;
     if (this.#isBodiless(response)) {
       const length = status === 204 ? undefined : contentLength;
-      this.#write(this.#head(response, length, last));
-      return;
+      return [this.#head(response, length, last)];
     }
     if (typeof body === 'string') {
       this.bytesSent = Buffer.byteLength(body);
-      this.#write(this.#head(response, this.bytesSent, last) + body);
-      return;
+      return [this.#head(response, this.bytesSent, last) + body];
     }
     assert(!isBlockBody(body), 'a plain body');
     const bytes = body ?? EMPTY;
     this.bytesSent = bytes.length;
     const head = this.#head(response, bytes.length, last);
-    if (bytes.length > JOINED_BYTES) {
-      this.#write(head);
-      this.#write(bytes);
-      return;
-    }
+    if (bytes.length > JOINED_BYTES) return [head, bytes];
     const headBytes = Buffer.byteLength(head);
     const joined = Buffer.allocUnsafe(headBytes + bytes.length);
     joined.write(head);
     joined.set(bytes, headBytes);
-    this.#write(joined);
+    return [joined];
   }
 
   async #sendBlocks(response: S3Response, body: BlockBody, last: boolean): Promise<void> {
+    await this.#writeBlocks(response, body, last);
+    await this.#end(last);
+  }
+
+  async #writeBlocks(response: S3Response, body: BlockBody, last: boolean): Promise<void> {
     let sent = 0;
     try {
       for await (const block of body.blocks) {
@@ -179,7 +203,7 @@ export class NodeWriter implements Writer {
 
   #write(bytes: string | Uint8Array): void {
     this.#underWay += 1;
-    this.#outlet.socket.write(bytes, this.#onWritten);
+    this.#outlet.write(bytes, this.#onWritten);
   }
 
   /** Resolves when the kernel took everything, or after `abort`; rejects when it never will. */

@@ -50,10 +50,11 @@ export interface Writer {
   /** The connection is gone: nothing touches it any more, and `send` comes to its end. */
   abort(): void;
   /**
-   * Resolves when the last byte was handed to the kernel, or after `abort`. Rejects when the
-   * body failed: with UnsentError before the first byte, else the caller must cut the connection.
+   * Resolves when the last byte was handed to the kernel, or after `abort`; undefined: it was
+   * already. Rejects when the body failed: with UnsentError before the first byte, else the
+   * caller must cut the connection.
    */
-  send(response: S3Response, close: boolean): Promise<void>;
+  send(response: S3Response, close: boolean): Promise<void> | undefined;
   /** Sends a complete response while the client is still sending a body; no other follows. */
   sendUnended(response: S3Response): void;
   /** Tries again to write what waits. */

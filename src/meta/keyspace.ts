@@ -7,9 +7,10 @@
  *                    c bucket id, name → ConfigRecord
  *   o/<bucket id>/<n>  o key → ObjectRecord (latest; dense, so listings read nothing else)
  *                    u grouped key, upload id → UploadRecord · r due time, id → ReclaimRecord
- *                    v grouped key, inverted time, version id: reserved for older versions
+ *                    v grouped key, inverted position → ObjectRecord (older versions, newest first)
  *   p/<upload id>    p part number → PartRecord · q id → PartRecord that was superseded
  *   m/<blob id>      m page number → BlobPage · h owner id → SharingRecord
+ *   events           e target 00 id → EventRecord
  *   each of them     s → StateRecord
  *
  * Ids are 32 lower-case hex digits (`timeOrderedId`): check foreign text with `isId` first.
@@ -24,7 +25,9 @@ const tag = (letter: string): Uint8Array => utf8(letter);
 const TAG_BUCKET = tag('b');
 const TAG_RETIRED = tag('x');
 const TAG_CONFIG = tag('c');
+const TAG_EVENT = tag('e');
 const TAG_OBJECT = tag('o');
+const TAG_VERSION = tag('v');
 const TAG_UPLOAD = tag('u');
 const TAG_RECLAIM = tag('r');
 const TAG_PART = tag('p');
@@ -47,6 +50,9 @@ export function isId(text: string): boolean {
 // partitions
 
 export const BUCKETS: Partition = 'buckets' as Partition;
+
+/** Event notifications on their way to targets. */
+export const EVENTS: Partition = 'events' as Partition;
 
 export function indexPartition(bucketId: string, number: number): Partition {
   assert(isId(bucketId) && Number.isInteger(number) && number >= 0, 'index partition address');
@@ -134,6 +140,19 @@ export function decodeConfigKey(rowKey: Uint8Array): { bucketId: string; name: s
   return { bucketId: text.slice(0, 32), name: text.slice(32) };
 }
 
+// table `events`
+
+/** All events that wait for a target, in the order in which they were queued. */
+export function eventPrefix(target: string): Uint8Array {
+  assert(target.length > 0 && !target.includes('\0'), 'name of an event target');
+  return concatBytes(TAG_EVENT, utf8(target), Uint8Array.of(0));
+}
+
+export function eventKey(target: string, id: string): Uint8Array {
+  assert(isId(id), 'event id');
+  return concatBytes(eventPrefix(target), utf8(id));
+}
+
 // table `o`: latest objects
 
 /** Also the scan prefix for keys that start with `key`; empty: all objects. */
@@ -143,7 +162,7 @@ export function objectKey(key: string): Uint8Array {
 
 export function decodeObjectKey(rowKey: Uint8Array): string {
   assert(rowKey[0] === TAG_OBJECT[0], 'row key of an object');
-  return utf8Decode(rowKey.subarray(1));
+  return rowKey instanceof Buffer ? rowKey.toString('utf8', 1) : utf8Decode(rowKey.subarray(1));
 }
 
 /** Scan position behind every key that starts with `prefix`, before all greater keys. */
@@ -168,12 +187,21 @@ export function decodeUploadKey(rowKey: Uint8Array): { key: string; uploadId: st
  * Scan bounds for uploads whose key starts with `prefix`. `after` is there because a short key,
  * padded, may look like a prefix that ends in NULs; pass a later position of your own instead.
  */
-export function uploadScan(prefix: string): { prefix: Uint8Array; after: Uint8Array | undefined } {
+export function uploadScan(prefix: string): GroupedScan {
+  return groupedScan(TAG_UPLOAD, prefix);
+}
+
+export interface GroupedScan {
+  readonly prefix: Uint8Array;
+  readonly after: Uint8Array | undefined;
+}
+
+function groupedScan(table: Uint8Array, prefix: string): GroupedScan {
   const bytes = utf8(prefix);
   const shorter = bytes.at(-1) === 0 ? bytes.subarray(0, -1) : undefined;
   return {
-    prefix: concatBytes(TAG_UPLOAD, groupedPrefix(bytes)),
-    after: shorter && concatBytes(TAG_UPLOAD, groupedKey(shorter), BEHIND),
+    prefix: concatBytes(table, groupedPrefix(bytes)),
+    after: shorter && concatBytes(table, groupedKey(shorter), BEHIND),
   };
 }
 
@@ -186,6 +214,48 @@ export function uploadsAfter(key: string, uploadIdMarker: string): Uint8Array {
 /** Scan position behind every upload whose key starts with `prefix`. */
 export function uploadsBehind(prefix: string): Uint8Array {
   return concatBytes(TAG_UPLOAD, groupedPrefix(utf8(prefix)), BEHIND);
+}
+
+// table `v`: older versions, by key and then newest first
+
+/** Prefix of all older versions of all keys. */
+export const VERSION_PREFIX: Uint8Array = TAG_VERSION;
+
+/** `position`: the time-ordered id that tells where among the versions of its key one stands. */
+export function versionKey(key: string, position: string): Uint8Array {
+  assert(isId(position), 'position of a version');
+  return concatBytes(versionsOf(key), utf8(inverted(position)));
+}
+
+/** Prefix of all older versions of a key, and the scan position before them. */
+export function versionsOf(key: string): Uint8Array {
+  return concatBytes(TAG_VERSION, groupedKey(utf8(key)));
+}
+
+/** Scan position behind all older versions of a key. */
+export function versionsAfter(key: string): Uint8Array {
+  return concatBytes(versionsOf(key), BEHIND);
+}
+
+/** As `uploadScan`. */
+export function versionScan(prefix: string): GroupedScan {
+  return groupedScan(TAG_VERSION, prefix);
+}
+
+/** Scan position behind every version whose key starts with `prefix`. */
+export function versionsBehind(prefix: string): Uint8Array {
+  return concatBytes(TAG_VERSION, groupedPrefix(utf8(prefix)), BEHIND);
+}
+
+export function decodeVersionKey(rowKey: Uint8Array): { key: string; position: string } {
+  assert(rowKey[0] === TAG_VERSION[0], 'row key of a version');
+  const { key, end } = decodeGroupedKey(rowKey, 1);
+  return { key: utf8Decode(key), position: inverted(utf8Decode(rowKey.subarray(end))) };
+}
+
+/** Each hexadecimal digit from the other end: later ids come first. */
+function inverted(id: string): string {
+  return id.replaceAll(/./g, (digit) => (15 - Number.parseInt(digit, 16)).toString(16));
 }
 
 // table `r`: deferred deletes by due time

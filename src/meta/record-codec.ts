@@ -11,6 +11,7 @@ import type {
   BlobPage,
   BucketRecord,
   ConfigRecord,
+  EventRecord,
   Hold,
   PartRecord,
   ReclaimRecord,
@@ -114,6 +115,14 @@ export function encodeConfig(record: ConfigRecord): Uint8Array {
 
 export function decodeConfig(row: Uint8Array): ConfigRecord {
   return open('config', row).json as unknown as ConfigRecord;
+}
+
+export function encodeEvent(record: EventRecord): Uint8Array {
+  return encode('event', record);
+}
+
+export function decodeEvent(row: Uint8Array): EventRecord {
+  return open('event', row).json as unknown as EventRecord;
 }
 
 export function encodeUpload(record: UploadRecord): Uint8Array {

@@ -82,11 +82,25 @@ export interface BlobPage {
   readonly segments: readonly SegmentRecord[];
 }
 
+/** Object Lock of one version. */
+export interface StoredLock {
+  readonly retention?:
+    | { readonly mode: 'GOVERNANCE' | 'COMPLIANCE'; readonly untilMs: number }
+    | undefined;
+  /** Undefined: nobody ever said. */
+  readonly legalHold?: boolean | undefined;
+}
+
 export interface ObjectRecord {
   /** Unique for every write of every object; the owner id of its hold. */
   readonly instanceId: string;
   /** Absent: the null version. */
   readonly versionId?: string | undefined;
+  /**
+   * Null versions of a bucket that has or had versioning: their place among the versions of the
+   * key, a time-ordered id. Where it is absent too, `instanceId` stands for it.
+   */
+  readonly position?: string | undefined;
   readonly deleteMarker?: true | undefined;
   readonly size: number;
   readonly mtimeMs: number;
@@ -105,6 +119,7 @@ export interface ObjectRecord {
   /** Access control list as the protocol writes it; absent: the owner alone. */
   readonly acl?: string | undefined;
   readonly checksum?: StoredChecksum | undefined;
+  readonly lock?: StoredLock | undefined;
   /** The upload that made it: makes a repeated CompleteMultipartUpload idempotent. */
   readonly uploadId?: string | undefined;
   readonly data: StoredData;
@@ -136,6 +151,7 @@ export interface UploadRecord {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly acl?: string | undefined;
+  readonly lock?: StoredLock | undefined;
   /** Replication of its parts: fixed when the upload starts. */
   readonly replication: string;
   readonly checksum?:
@@ -168,6 +184,14 @@ export interface BucketRecord {
 
 /** One configuration of a bucket (policy, CORS rules …), as its room writes it. */
 export interface ConfigRecord {
+  readonly text: string;
+}
+
+/** An event notification that waits for its delivery to one target. */
+export interface EventRecord {
+  /** What kind of document goes to the target. */
+  readonly kind: 'record' | 'test';
+  /** JSON: one record of an event document, or the whole test document. */
   readonly text: string;
 }
 

@@ -39,12 +39,16 @@ export function etagOf(record: Pick<ObjectRecord, 'etag' | 'partCount'>): string
 }
 
 export function validatorsOf(record: ObjectRecord): Validators {
-  return { etag: etagOf(record), mtimeMs: record.mtimeMs };
+  return { etag: etagOf(record), mtimeMs: record.mtimeMs, size: record.size };
 }
 
-export function headOf(key: string, record: ObjectRecord): ObjectHead {
+export function headOf(
+  key: string,
+  record: ObjectRecord,
+  versionId: string | undefined,
+): ObjectHead {
   const { size, mtimeMs, partCount, ownerId, checksum } = record;
-  const { headers, metadata, tags, storageClass, acl } = record;
+  const { headers, metadata, tags, storageClass, acl, lock } = record;
   return {
     key,
     size,
@@ -58,12 +62,14 @@ export function headOf(key: string, record: ObjectRecord): ObjectHead {
     tags,
     storageClass,
     acl,
+    lock,
+    versionId,
   };
 }
 
-export function putResultOf(record: ObjectRecord): PutResult {
+export function putResultOf(record: ObjectRecord, versionId: string | undefined): PutResult {
   const { size, mtimeMs, checksum } = record;
-  return { etag: etagOf(record), size, mtimeMs, checksum };
+  return { etag: etagOf(record), size, mtimeMs, checksum, versionId };
 }
 
 export function etagDigest(payload: Payload): string {

@@ -228,9 +228,9 @@ export class Buckets {
       ],
     });
     assert(result === 'committed', 'the map of buckets is exact');
-    const created = this.#remember(record);
-    for (const [config, text] of configs) created.configs.set(config, text);
-    return created.view;
+    const bucket = this.#remember(record);
+    for (const [config, text] of configs) bucket.configs.set(config, text);
+    return bucket.view;
   }
 
   /** In byte order of names, which are ASCII. */

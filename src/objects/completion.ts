@@ -19,7 +19,8 @@ import type {
 import { putResultOf, validatorsOf } from './attributes.ts';
 import { nextTurn } from './blobs.ts';
 import { checkWrite, isConditional } from './conditions.ts';
-import type { CompletedPart, CompleteOptions, PutResult } from './contract.ts';
+import type { PutResult } from './contract.ts';
+import type { CompletedPart, CompleteOptions } from './upload-contract.ts';
 import { wroteNothing } from './index-rows.ts';
 import type { Decision, Situation } from './index-rows.ts';
 import { putObject } from './objects.ts';
@@ -27,6 +28,7 @@ import type { ObjectParts } from './objects.ts';
 import { checkPartChecksums, objectChecksum, planChecksum } from './part-checksums.ts';
 import type { ChecksumPlan } from './part-checksums.ts';
 import { noSuchUpload } from './uploads.ts';
+import { versionIdOf } from './versions.ts';
 import type { FoundUpload, Uploads } from './uploads.ts';
 
 export class Completion {
@@ -72,7 +74,7 @@ export class Completion {
       record.partCount === options.parts.length &&
       record.etag === etagOfEtags(options.parts.map(({ etag }) => etag));
     if (record === undefined || !same) throw noSuchUpload(options.uploadId);
-    return putResultOf(record);
+    return putResultOf(record, versionIdOf(buckets.find(options.bucket), record));
   }
 
   /** A refusal that is certain already need not join anything. The commit decides again. */
@@ -116,18 +118,20 @@ export class Completion {
     blob: CompositeBlob,
     draft: Omit<ObjectRecord, 'mtimeMs'>,
   ): Promise<PutResult> {
-    const { rows } = this.#parts;
+    const { rows, versions } = this.#parts;
     const { bucket, key, uploadId, conditions } = options;
-    const decide = ({ current, nowMs }: Situation): Decision<PutResult> => {
+    const decide = (situation: Situation): Decision<PutResult> => {
+      const { current } = situation;
       if (this.#uploads.seek(options) === undefined) throw noSuchUpload(uploadId);
       checkWrite(conditions, key, current && validatorsOf(current.record));
-      const record = { ...draft, mtimeMs: nowMs };
+      const record = versions.stamp(situation, draft);
+      const change = versions.displace(situation, key);
       const rest = { kind: 'upload', uploadId, keepBlobId: blob.id } as const;
       return {
-        result: putResultOf(record),
-        checks: [{ key: upload.row.key, rev: upload.row.rev }],
-        writes: [putObject(key, record), { kind: 'delete', key: upload.row.key }],
-        reclaim: [...rows.replaced(current), { record: rest, graceMs: 0 }],
+        result: putResultOf(record, versionIdOf(situation.bucket, record)),
+        checks: [{ key: upload.row.key, rev: upload.row.rev }, ...change.checks],
+        writes: [putObject(key, record), { kind: 'delete', key: upload.row.key }, ...change.writes],
+        reclaim: [...change.reclaim, { record: rest, graceMs: 0 }],
       };
     };
     this.#parts.context.touched.note(draft.data);
@@ -151,7 +155,7 @@ function draftOf(
   blob: CompositeBlob,
   instanceId: string,
 ): Omit<ObjectRecord, 'mtimeMs'> {
-  const { ownerId, storageClass, headers, metadata, tags, acl } = upload;
+  const { ownerId, storageClass, headers, metadata, tags, acl, lock } = upload;
   const hold = { ownerId: instanceId, blob, offset: 0, length: blob.size };
   return {
     instanceId,
@@ -164,6 +168,7 @@ function draftOf(
     metadata,
     tags,
     acl,
+    ...(lock === undefined ? {} : { lock }),
     uploadId: options.uploadId,
     data: { kind: 'hold', hold },
   };

@@ -13,6 +13,7 @@ export interface Validators {
   /** Without quotes. */
   readonly etag: string;
   readonly mtimeMs: number;
+  readonly size: number;
 }
 
 /** Entity tags of a header: quoted, bare (clients send both), weak, or `*`. */
@@ -27,8 +28,12 @@ function matches(header: string, etag: string, weakly: boolean): boolean {
 }
 
 /** HTTP dates have no milliseconds: an object is as old as its Last-Modified says. */
+function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}
+
 function modifiedSince(mtimeMs: number, dateMs: number): boolean {
-  return Math.floor(mtimeMs / 1000) * 1000 > dateMs;
+  return seconds(mtimeMs) * 1000 > dateMs;
 }
 
 type Verdict = 'passed' | 'not-modified' | { readonly failed: string };
@@ -70,13 +75,17 @@ export function holdsIfRange(header: string | undefined, object: Validators): bo
   return Date.parse(header) === Math.floor(object.mtimeMs / 1000) * 1000;
 }
 
-/** For `x-amz-copy-source-if-*`: whatever fails is PreconditionFailed. */
-export function checkCopySource(conditions: Conditions, source: Validators): void {
+/** For `x-amz-copy-source-if-*` and its like: whatever fails is PreconditionFailed. */
+export function checkCopySource(
+  conditions: Conditions,
+  source: Validators,
+  prefix: string = 'x-amz-copy-source',
+): void {
   const verdict = judge(conditions, source);
   if (verdict === 'passed') return;
-  if (verdict !== 'not-modified') throw preconditionFailed(`x-amz-copy-source-${verdict.failed}`);
+  if (verdict !== 'not-modified') throw preconditionFailed(`${prefix}-${verdict.failed}`);
   const name = conditions.ifNoneMatch === undefined ? 'If-Modified-Since' : 'If-None-Match';
-  throw preconditionFailed(`x-amz-copy-source-${name}`);
+  throw preconditionFailed(`${prefix}-${name}`);
 }
 
 /** For PUT, Complete and Copy, at the commit point. `current` undefined: the key is free. */
@@ -97,12 +106,22 @@ export function checkWrite(
 
 /** For DELETE: AWS answers 204 when the key is free, even with If-Match. */
 export function checkDelete(conditions: Conditions, current: Validators | undefined): void {
-  if (current === undefined || conditions.ifMatch === undefined) return;
-  if (!matches(conditions.ifMatch, current.etag, false)) throw preconditionFailed('If-Match');
+  if (current === undefined) return;
+  const { ifMatch, ifMatchSize, ifMatchMtimeMs } = conditions;
+  if (ifMatch !== undefined && !matches(ifMatch, current.etag, false)) {
+    throw preconditionFailed('If-Match');
+  }
+  if (ifMatchSize !== undefined && ifMatchSize !== current.size) {
+    throw preconditionFailed('x-amz-if-match-size');
+  }
+  if (ifMatchMtimeMs !== undefined && seconds(ifMatchMtimeMs) !== seconds(current.mtimeMs)) {
+    throw preconditionFailed('x-amz-if-match-last-modified-time');
+  }
 }
 
 export function isConditional(conditions: Conditions): boolean {
-  return conditions.ifMatch !== undefined || conditions.ifNoneMatch !== undefined;
+  const { ifMatch, ifNoneMatch, ifMatchSize, ifMatchMtimeMs } = conditions;
+  return (ifMatch ?? ifNoneMatch ?? ifMatchSize ?? ifMatchMtimeMs) !== undefined;
 }
 
 /** Throws InvalidRange where no byte of the object is asked for. */

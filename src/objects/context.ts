@@ -10,9 +10,12 @@ import type { ChunkStore } from '../chunks/chunk-store.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Arena } from '../memory/arena.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
+import type { ExpiredObject } from './maintenance.ts';
 import { Leases } from './leases.ts';
 import { Touched } from './touched.ts';
 import { Turns } from './turns.ts';
+
+const DAY_MS = 86_400_000;
 
 export interface ObjectsOptions {
   readonly engine: Engine;
@@ -22,6 +25,10 @@ export interface ObjectsOptions {
   readonly log: Log;
   readonly reclaimGraceMs: number;
   readonly uploadDays: number;
+  /** The length of a day in lifecycle rules; 86,400,000 unless said. */
+  readonly lifecycleDayMs?: number | undefined;
+  /** Called after each object that a lifecycle rule ended. */
+  readonly onExpired?: ((bucket: string, expired: ExpiredObject) => Promise<void>) | undefined;
   /** Random bytes of ids; a simulator passes its own. */
   readonly random?: ((bytes: number) => Uint8Array) | undefined;
   /** False: nothing runs by itself, maintenance is called. For tests and the simulator. */
@@ -37,6 +44,8 @@ export class Context {
   readonly log: Log;
   readonly graceMs: number;
   readonly uploadMsMax: number;
+  readonly dayMs: number;
+  readonly onExpired: ObjectsOptions['onExpired'];
   readonly startedMs: number;
   readonly leases: Leases = new Leases();
   readonly touched: Touched;
@@ -55,7 +64,9 @@ export class Context {
     this.clock = options.clock;
     this.log = options.log;
     this.graceMs = options.reclaimGraceMs;
-    this.uploadMsMax = options.uploadDays * 86_400_000;
+    this.uploadMsMax = options.uploadDays * DAY_MS;
+    this.dayMs = options.lifecycleDayMs ?? DAY_MS;
+    this.onExpired = options.onExpired;
     this.startedMs = options.clock.now();
     this.touched = new Touched(this.startedMs);
     this.#random = options.random;

@@ -6,6 +6,21 @@
 import type { Block } from '../memory/arena.ts';
 import type { Body } from '../body/body.ts';
 import type { ByteRange, Replication } from '../chunks/chunk-store.ts';
+import type {
+  ListEntry,
+  Listing,
+  ListOptions,
+  ListUploadsOptions,
+  ListVersionsOptions,
+  VersionListing,
+} from './listing-contract.ts';
+import type {
+  CompleteOptions,
+  CreateUploadOptions,
+  Part,
+  Upload,
+  UploadAddress,
+} from './upload-contract.ts';
 
 export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT';
@@ -38,6 +53,18 @@ export interface Bucket {
   readonly configs: ReadonlyMap<string, string>;
 }
 
+export interface Retention {
+  readonly mode: 'GOVERNANCE' | 'COMPLIANCE';
+  readonly untilMs: number;
+}
+
+/** Object Lock of one version. */
+export interface ObjectLock {
+  readonly retention?: Retention | undefined;
+  /** Undefined: nobody ever said. */
+  readonly legalHold?: boolean | undefined;
+}
+
 /** System headers are kept under their lower-case names (`content-type`, `expires` …). */
 export interface ObjectAttributes {
   readonly headers: Readonly<Record<string, string>>;
@@ -47,6 +74,7 @@ export interface ObjectAttributes {
   readonly storageClass: string;
   /** Access control list as the protocol writes it; absent: the owner alone. */
   readonly acl?: string | undefined;
+  readonly lock?: ObjectLock | undefined;
 }
 
 /** What authorisation looks at. */
@@ -66,6 +94,8 @@ export interface ObjectHead extends ObjectAttributes {
   readonly partCount: number;
   readonly checksum: Checksum | undefined;
   readonly ownerId: string;
+  /** Undefined where the bucket never had versioning; `null` for the null version. */
+  readonly versionId: string | undefined;
 }
 
 /** Conditional headers. ETags as sent: quoted or not, lists, `*`. Times in ms. */
@@ -74,6 +104,9 @@ export interface Conditions {
   readonly ifNoneMatch?: string | undefined;
   readonly ifModifiedSinceMs?: number | undefined;
   readonly ifUnmodifiedSinceMs?: number | undefined;
+  /** Deletes only: the size, and the Last-Modified, that the object must have. */
+  readonly ifMatchSize?: number | undefined;
+  readonly ifMatchMtimeMs?: number | undefined;
 }
 
 /** Inclusive ends exist only in HTTP; `suffix` = last N bytes. */
@@ -86,7 +119,15 @@ export interface ReadOptions {
   readonly range?: RangeRequest | undefined;
   /** If-Range as sent: where it does not hold, the range is ignored. */
   readonly ifRange?: string | undefined;
+  /** Undefined: the latest. */
+  readonly versionId?: string | undefined;
   readonly partNumber?: number | undefined;
+}
+
+export interface ObjectPart {
+  readonly number: number;
+  readonly size: number;
+  readonly checksum?: PartChecksum | undefined;
 }
 
 export interface ReadResult {
@@ -96,6 +137,11 @@ export interface ReadResult {
   readonly partial: boolean;
   /** Set when a part was asked for by number and the object is multipart. */
   readonly partChecksum?: PartChecksum | undefined;
+  /** Parts of a multipart object by number, `after` exclusive; none of any other. */
+  parts(options: { readonly after: number; readonly limit: number }): {
+    readonly parts: readonly ObjectPart[];
+    readonly truncated: boolean;
+  };
   /** Exactly `range.length` bytes; not to be called for HEAD. The consumer releases blocks. */
   blocks(signal: AbortSignal): AsyncIterable<Block>;
   /** Set instead of blocks when the bytes are in the row: `range` is already applied. */
@@ -119,11 +165,17 @@ export interface PutResult {
   readonly size: number;
   readonly mtimeMs: number;
   readonly checksum: Checksum | undefined;
+  readonly versionId: string | undefined;
+}
+
+export interface CopyResult extends PutResult {
+  readonly sourceVersionId: string | undefined;
 }
 
 export interface CopySource {
   readonly bucket: string;
   readonly key: string;
+  readonly versionId?: string | undefined;
   readonly conditions: Conditions;
 }
 
@@ -141,103 +193,47 @@ export interface CopyOptions {
   readonly storageClass: string | undefined;
   /** ACLs are never copied. */
   readonly acl?: string | undefined;
+  /** Of the copy: the source's is never copied. */
+  readonly lock?: ObjectLock | undefined;
   /** The copy must have a checksum of this kind. */
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined;
   readonly conditions: Conditions;
   readonly signal: AbortSignal;
 }
 
+export interface RenameOptions {
+  readonly bucket: string;
+  readonly source: { readonly key: string; readonly conditions: Conditions };
+  readonly key: string;
+  /** On what stands at the new key. */
+  readonly conditions: Conditions;
+}
+
 export interface DeleteOptions {
   readonly conditions: Conditions;
+  /** Undefined: the object; in a bucket with versioning that makes a delete marker. */
+  readonly versionId?: string | undefined;
+  /** May remove what is retained in governance mode. */
+  readonly bypassGovernance?: boolean | undefined;
 }
 
-export interface ListOptions {
-  readonly prefix: string;
-  readonly delimiter: string;
-  /** Exclusive: marker, start-after or the decoded continuation token. */
-  readonly after: string;
-  readonly limit: number;
-}
-
-export interface ListEntry {
-  readonly key: string;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly etag: string;
-  readonly storageClass: string;
-  readonly ownerId: string;
-  readonly checksum?:
-    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
-    | undefined;
-}
-
-/** `entries` and `prefixes` are each in byte order and together at most `limit`. */
-export interface Listing<Entry> {
-  readonly entries: readonly Entry[];
-  readonly prefixes: readonly string[];
-  /** True when more follow; `next` is then the last key or prefix returned. */
-  readonly truncated: boolean;
-  readonly next: string | undefined;
-}
-
-export interface CreateUploadOptions {
+export interface LockTarget {
   readonly bucket: string;
   readonly key: string;
-  /** Who will own the object. */
-  readonly ownerId: string;
-  /** Who asked, when that is somebody else. */
-  readonly initiatorId?: string | undefined;
-  readonly attributes: ObjectAttributes;
-  readonly checksum:
-    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
-    | undefined;
+  readonly versionId: string | undefined;
 }
 
-export interface UploadAddress {
-  readonly bucket: string;
-  readonly key: string;
-  readonly uploadId: string;
+export interface DeleteResult {
+  /** The version that was removed, or the delete marker that was made. */
+  readonly versionId: string | undefined;
+  /** What was removed, or made, is a delete marker. */
+  readonly deleteMarker: boolean;
 }
 
-export interface Upload extends UploadAddress {
-  readonly initiatedMs: number;
-  readonly ownerId: string;
-  /** Absent: the owner. */
-  readonly initiatorId?: string | undefined;
-  readonly storageClass: string;
-  readonly checksum:
-    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
-    | undefined;
-}
-
-export interface Part {
-  readonly number: number;
-  readonly size: number;
-  readonly etag: string;
-  readonly mtimeMs: number;
-  readonly checksum: PartChecksum | undefined;
-}
-
-export interface CompletedPart {
-  readonly number: number;
-  /** As sent, quotes removed. */
-  readonly etag: string;
-  readonly checksums: readonly PartChecksum[];
-}
-
-export interface CompleteOptions extends UploadAddress {
-  readonly parts: readonly CompletedPart[];
-  readonly conditions: Conditions;
-  /** x-amz-checksum-* of the whole object, if the client sent one. */
-  readonly checksum: PartChecksum | undefined;
-  readonly checksumType: ChecksumType | undefined;
-  /** x-amz-mp-object-size */
-  readonly size: number | undefined;
-}
-
-export interface ListUploadsOptions extends Omit<ListOptions, 'after'> {
-  readonly keyMarker: string;
-  readonly uploadIdMarker: string;
+export type Tags = Readonly<Record<string, string>>;
+export interface TagsResult {
+  readonly tags: Tags;
+  readonly versionId: string | undefined;
 }
 
 export interface ObjectStore {
@@ -247,8 +243,8 @@ export interface ObjectStore {
     ownerId: string;
     location: string;
     replication: Replication | undefined;
-    /** Configurations that it has from its first moment on. */
-    configs?: ReadonlyMap<string, string> | undefined;
+    /** Configurations it is born with. */
+    configs?: ReadonlyMap<string, string>;
   }): Promise<Bucket>;
   /** Throws NoSuchBucket (with BucketName). A hot, synchronous answer. */
   bucket(name: string): Bucket;
@@ -272,26 +268,44 @@ export interface ObjectStore {
   put(options: PutOptions, body: Body): Promise<PutResult>;
   /** Throws NoSuchBucket, NoSuchKey, PreconditionFailed, NotModified (with headers ETag, Last-Modified), InvalidRange, InvalidPartNumber. */
   read(bucket: string, key: string, options: ReadOptions): ReadResult;
-  copy(options: CopyOptions): Promise<PutResult>;
+  copy(options: CopyOptions): Promise<CopyResult>;
+  /** One commit: nobody sees both keys, or neither. InvalidRequest in a bucket with versioning. */
+  rename(options: RenameOptions): Promise<void>;
   /** Deleting an absent key succeeds. */
-  delete(bucket: string, key: string, options: DeleteOptions): Promise<void>;
-  /** For authorisation: nothing is thrown for an absent key. Throws NoSuchBucket. */
-  access(bucket: string, key: string): ObjectAccess | undefined;
+  delete(bucket: string, key: string, options: DeleteOptions): Promise<DeleteResult>;
+  /**
+   * For authorisation: nothing is thrown for an absent key or version, nor for a delete marker.
+   * Throws NoSuchBucket.
+   */
+  access(bucket: string, key: string, versionId?: string): ObjectAccess | undefined;
   /**
    * `acl` undefined: the owner alone. Throws NoSuchKey, or OperationAborted when the object is
    * not `ownerId`'s any more: who was allowed to change one may not be for the next.
    */
-  setAcl(bucket: string, key: string, ownerId: string, acl: string | undefined): Promise<void>;
-  tags(bucket: string, key: string): Readonly<Record<string, string>>;
-  setTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  setAcl(target: LockTarget, ownerId: string, acl: string | undefined): Promise<void>;
+  tags(bucket: string, key: string, versionId?: string): TagsResult;
+  setTags(bucket: string, key: string, tags: Tags, versionId?: string): Promise<TagsResult>;
 
-  // listing.ts
+  /** Throws AccessDenied when the present retention does not allow it. Undefined: removed. */
+  setRetention(
+    target: LockTarget,
+    retention: Retention | undefined,
+    bypassGovernance: boolean,
+  ): Promise<void>;
+  setLegalHold(target: LockTarget, legalHold: boolean): Promise<void>;
+  /** Throws InvalidRequest in a bucket without Object Lock. */
+  lock(target: LockTarget): ObjectLock;
+
+  // listing.ts and version-listing.ts
+  listVersions(bucket: string, options: ListVersionsOptions): VersionListing;
   list(bucket: string, options: ListOptions): Listing<ListEntry>;
 
   // multipart.ts
   createUpload(options: CreateUploadOptions): Promise<Upload>;
   /** Throws NoSuchUpload. */
   upload(address: UploadAddress): Upload;
+  /** The algorithm that an upload was begun with; undefined too when there is no such upload. */
+  uploadChecksum(address: UploadAddress): ChecksumAlgorithm | undefined;
   putPart(
     address: UploadAddress,
     partNumber: number,
@@ -315,30 +329,4 @@ export interface ObjectStore {
   listUploads(bucket: string, options: ListUploadsOptions): Listing<Upload>;
 
   close(): Promise<void>;
-}
-
-export interface ReclaimStats {
-  /** Reclaim rows waiting, counted up to 10,000. */
-  readonly backlog: number;
-  /** Blobs that running reads keep from being reclaimed. */
-  readonly leases: number;
-}
-
-/** What timers do by themselves; called directly by tests and by operators' commands. */
-export interface Maintenance {
-  /** Works off every reclaim row due at `nowMs`. Resolves with how many are done with. */
-  runReclaim(nowMs: number): Promise<number>;
-  /** Aborts uploads older than `uploadDays` at `nowMs`. Resolves with how many. */
-  abortStaleUploads(nowMs: number): Promise<number>;
-  /** Removes what a crash left without an owner before this process started. */
-  scrubOrphans(): Promise<ScrubReport>;
-  stats(): ReclaimStats;
-}
-
-export interface ScrubReport {
-  readonly shards: number;
-  /** Partitions of uploads, blobs and buckets that nothing refers to. */
-  readonly partitions: number;
-  /** Sharing rows of owners that do not exist. */
-  readonly sharings: number;
 }

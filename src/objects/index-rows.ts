@@ -26,6 +26,8 @@ export interface Situation {
   readonly partition: Partition;
   /** Undefined: the key is free. Its revision is checked by the commit. */
   readonly current: CurrentObject | undefined;
+  /** The same, delete markers included. */
+  readonly latest: CurrentObject | undefined;
   readonly nowMs: number;
 }
 
@@ -67,10 +69,14 @@ export class IndexRows {
   }
 
   current(bucket: OpenBucket, key: string): CurrentObject | undefined {
+    const latest = this.latest(bucket, key);
+    return latest?.record.deleteMarker ? undefined : latest;
+  }
+
+  /** Delete markers included. */
+  latest(bucket: OpenBucket, key: string): CurrentObject | undefined {
     const row = this.row(bucket, key);
-    if (row === undefined) return undefined;
-    const record = decodeObject(row.value);
-    return record.deleteMarker ? undefined : { row, record };
+    return row && { row, record: decodeObject(row.value) };
   }
 
   /**
@@ -104,8 +110,8 @@ export class IndexRows {
     const state = this.#buckets.stateOf(bucket, partition);
     if (state === undefined) return 'conflict';
     const row = meta.get(partition, objectKey(key));
-    const record = row && decodeObject(row.value);
-    const current = row && record && !record.deleteMarker ? { row, record } : undefined;
+    const latest = row && { row, record: decodeObject(row.value) };
+    const current = latest?.record.deleteMarker ? undefined : latest;
     const nowMs = clock.now();
     const {
       result,
@@ -116,6 +122,7 @@ export class IndexRows {
       bucket,
       partition,
       current,
+      latest,
       nowMs,
     });
     if (writes.length === 0) return { result };

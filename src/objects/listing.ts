@@ -21,7 +21,8 @@ import { decodeUpload } from '../meta/record-codec.ts';
 import { etagOf } from './attributes.ts';
 import type { Buckets } from './buckets.ts';
 import type { Context } from './context.ts';
-import type { ListEntry, Listing, ListOptions, ListUploadsOptions, Upload } from './contract.ts';
+import type { ListEntry, Listing, ListOptions, ListUploadsOptions } from './listing-contract.ts';
+import type { Upload } from './upload-contract.ts';
 import { RowMerge } from './row-merge.ts';
 import { uploadOf } from './uploads.ts';
 
@@ -128,7 +129,7 @@ function rollUp<Entry>(
 }
 
 /** The key up to and with the first delimiter after the prefix; undefined when there is none. */
-function commonPrefix(key: string, prefix: string, delimiter: string): string | undefined {
+export function commonPrefix(key: string, prefix: string, delimiter: string): string | undefined {
   if (delimiter === '' || !key.startsWith(prefix)) return undefined;
   const at = key.indexOf(delimiter, prefix.length);
   return at < 0 ? undefined : key.slice(0, at + delimiter.length);
@@ -146,10 +147,10 @@ function isTooLong(text: string): boolean {
 }
 
 /** Positions may be longer than any key; row keys are bounded. */
-function cut(position: Uint8Array): Uint8Array {
+export function cut(position: Uint8Array): Uint8Array {
   return position.subarray(0, POSITION_BYTES_MAX + 1);
 }
 
-function later(left: Uint8Array | undefined, right: Uint8Array): Uint8Array {
+export function later(left: Uint8Array | undefined, right: Uint8Array): Uint8Array {
   return left !== undefined && Buffer.compare(left, right) > 0 ? left : right;
 }

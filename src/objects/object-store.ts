@@ -9,51 +9,47 @@ import { S3Error } from '../base/s3-error.ts';
 import { decodeUploadKey, uploadScan } from '../meta/keyspace.ts';
 import type { Row } from '../meta/meta-store.ts';
 import { decodeUpload } from '../meta/record-codec.ts';
+import { Amendments } from './amendments.ts';
 import { Blobs, nextTurn } from './blobs.ts';
 import { Buckets } from './buckets.ts';
 import { Completion } from './completion.ts';
 import { Context } from './context.ts';
 import type { ObjectsOptions } from './context.ts';
-import type { Maintenance, ObjectStore } from './contract.ts';
+import type { ObjectStore } from './contract.ts';
+import type { Maintenance } from './maintenance.ts';
 import { IndexRows } from './index-rows.ts';
 import { Ingest } from './ingest.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { Listings } from './listing.ts';
+import { startMaintenance } from './maintenance-timers.ts';
 import { Objects } from './objects.ts';
 import { OrphanScrub } from './orphan-scrub.ts';
+import { renameObject } from './rename.ts';
 import { Reclaimer } from './reclaim.ts';
 import { Uploads } from './uploads.ts';
+import { VersionListings } from './version-listing.ts';
+import { Versions } from './versions.ts';
 
-const RECLAIM_TICK_MS_MIN = 50;
-const RECLAIM_TICK_MS_MAX = 1000;
-const STALE_UPLOADS_TICK_MS = 3_600_000;
 const ROWS_AT_ONCE = 100;
 
 export async function openObjects(options: ObjectsOptions): Promise<ObjectStore & Maintenance> {
-  const context = new Context(options);
-  const buckets = new Buckets(context);
-  const rows = new IndexRows(context, buckets);
-  const blobs = new Blobs(context);
-  const parts = { context, buckets, rows, blobs, ingest: new Ingest(context) };
-  const objects = new Objects(parts);
-  const uploads = new Uploads(parts, objects);
-  const completion = new Completion(parts, uploads);
-  const listings = new Listings(context, buckets);
-  const reclaimer = new Reclaimer(context, buckets, blobs);
-  const scrub = new OrphanScrub(context, buckets);
-
-  buckets.onRetired = (bucketId) => reclaimer.retire(bucketId);
-  rows.onReclaim = (partition, dueMs) => reclaimer.note(partition, dueMs);
+  const parts = build(options);
+  const { context, buckets, objects, amendments, uploads, completion, listings } = parts;
+  const { versionListings, reclaimer, scrub, lifecycle } = parts;
   await buckets.load();
   reclaimer.load();
 
   const maintenance: Maintenance = {
     runReclaim: (nowMs) => reclaimer.run(nowMs),
     abortStaleUploads: (nowMs) => abortStaleUploads(context, buckets, uploads, nowMs),
+    runLifecycle: (nowMs) => lifecycle.run(nowMs),
     scrubOrphans: () => scrub.run(),
     stats: () => ({ backlog: reclaimer.backlog(), leases: context.leases.size }),
   };
   const timers =
-    options.timers === false ? undefined : startTimers(context, maintenance, reclaimer);
+    options.timers === false
+      ? undefined
+      : startMaintenance(context, maintenance, reclaimer, lifecycle);
 
   return {
     createBucket: (create) => buckets.create(create),
@@ -65,16 +61,20 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     put: (put, body) => objects.put(put, body),
     read: (bucket, key, read) => objects.read(bucket, key, read),
     copy: (copy) => objects.copy(copy),
+    rename: (rename) => renameObject(parts, rename),
     delete: (bucket, key, del) => objects.delete(bucket, key, del),
-    access: (bucket, key) => objects.access(bucket, key),
-    setAcl: (...options) => objects.setAcl(...options),
-    tags: (bucket, key) => objects.tags(bucket, key),
-    setTags: (bucket, key, tags) => objects.setTags(bucket, key, tags),
-
+    tags: (bucket, key, version) => amendments.tags(bucket, key, version),
+    setTags: (bucket, key, tags, version) => amendments.setTags(bucket, key, tags, version),
+    access: (bucket, key, version) => amendments.access(bucket, key, version),
+    setAcl: (target, ownerId, acl) => amendments.setAcl(target, ownerId, acl),
     list: (bucket, list) => listings.list(bucket, list),
-
+    setRetention: (target, retention, bypass) => amendments.setRetention(target, retention, bypass),
+    setLegalHold: (target, legalHold) => amendments.setLegalHold(target, legalHold),
+    lock: (target) => amendments.lock(target),
+    listVersions: (bucket, list) => versionListings.list(bucket, list),
     createUpload: (create) => uploads.create(create),
     upload: (address) => uploads.upload(address),
+    uploadChecksum: (address) => uploads.checksumOf(address),
     putPart: (address, number, body, signal) => uploads.putPart(address, number, body, signal),
     copyPart: (address, number, source, range) => uploads.copyPart(address, number, source, range),
     // A client that went away may ask again: what was begun is ended.
@@ -89,6 +89,40 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
       await timers?.stop();
       await reclaimer.settle();
     },
+  };
+}
+
+/** What the room is made of: each part knows those before it. */
+function build(options: ObjectsOptions) {
+  const context = new Context(options);
+  const buckets = new Buckets(context);
+  const rows = new IndexRows(context, buckets);
+  const blobs = new Blobs(context);
+  const versions = new Versions(context, buckets, rows);
+  const parts = { context, buckets, rows, blobs, ingest: new Ingest(context), versions };
+  const objects = new Objects(parts);
+  const amendments = new Amendments(buckets, rows, versions);
+  const uploads = new Uploads(parts, objects);
+  const completion = new Completion(parts, uploads);
+  const listings = new Listings(context, buckets);
+  const versionListings = new VersionListings(context, buckets, versions);
+  const reclaimer = new Reclaimer(context, buckets, blobs);
+  const scrub = new OrphanScrub(context, buckets);
+  const lifecycle = new Lifecycle(parts, uploads, objects);
+
+  buckets.onRetired = (bucketId) => reclaimer.retire(bucketId);
+  rows.onReclaim = (partition, dueMs) => reclaimer.note(partition, dueMs);
+  return {
+    ...parts,
+    objects,
+    amendments,
+    uploads,
+    completion,
+    listings,
+    versionListings,
+    reclaimer,
+    scrub,
+    lifecycle,
   };
 }
 
@@ -124,55 +158,4 @@ async function abortStaleUploads(
     }
   }
   return count;
-}
-
-interface Timers {
-  stop(): Promise<void>;
-}
-
-function startTimers(context: Context, maintenance: Maintenance, reclaimer: Reclaimer): Timers {
-  const { clock, graceMs, log } = context;
-  const running = new Set<Promise<void>>();
-  const guarded = (what: string, work: () => Promise<unknown>): void => {
-    const run = (async () => {
-      try {
-        await work();
-      } catch (error) {
-        if (!context.stopped) log.error({ err: error }, `${what} failed, to be tried again`);
-      }
-    })();
-    running.add(run);
-    void run.then(() => running.delete(run));
-  };
-  const tickMs = Math.min(Math.max(graceMs / 4, RECLAIM_TICK_MS_MIN), RECLAIM_TICK_MS_MAX);
-  let reclaiming = false;
-  const reclaim = setInterval(() => {
-    const nowMs = clock.now();
-    if (reclaiming || !reclaimer.isDue(nowMs)) return;
-    reclaiming = true;
-    guarded('reclaiming', () =>
-      maintenance.runReclaim(nowMs).finally(() => {
-        reclaiming = false;
-      }),
-    );
-  }, tickMs);
-  const abortStale = (): void =>
-    guarded('aborting stale uploads', () => maintenance.abortStaleUploads(clock.now()));
-  const stale = setInterval(abortStale, STALE_UPLOADS_TICK_MS);
-  abortStale();
-  const scrub = setTimeout(() => {
-    guarded('the orphan scrub', async () => {
-      const report = await maintenance.scrubOrphans();
-      log.info({ ...report }, 'orphan scrub done');
-    });
-  }, graceMs);
-  for (const timer of [reclaim, stale, scrub]) timer.unref();
-  return {
-    stop: async () => {
-      clearInterval(reclaim);
-      clearInterval(stale);
-      clearTimeout(scrub);
-      await Promise.all(running);
-    },
-  };
 }

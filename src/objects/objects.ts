@@ -7,7 +7,7 @@ import { S3Error } from '../base/s3-error.ts';
 import type { Body } from '../body/body.ts';
 import { objectKey } from '../meta/keyspace.ts';
 import type { Write } from '../meta/meta-store.ts';
-import { decodeObject, encodeObject } from '../meta/object-codec.ts';
+import { encodeObject } from '../meta/object-codec.ts';
 import type { ObjectRecord, StoredData } from '../meta/records.ts';
 import {
   checkAttributes,
@@ -33,9 +33,10 @@ import type {
   ChecksumAlgorithm,
   Conditions,
   CopyOptions,
+  CopyResult,
   CopySource,
   DeleteOptions,
-  ObjectAccess,
+  DeleteResult,
   PutOptions,
   PutResult,
   ReadOptions,
@@ -44,7 +45,9 @@ import type {
 import { wroteNothing } from './index-rows.ts';
 import type { CurrentObject, Decision, IndexRows, Situation } from './index-rows.ts';
 import type { Ingest } from './ingest.ts';
-import { findPart, readBlocks, sliced } from './slices.ts';
+import { checkLockable, checkRemoval } from './object-lock.ts';
+import { findPart, partsAfter, readBlocks, sliced } from './slices.ts';
+import { checkVersionId, versionIdOf, versioningOf, type Versions } from './versions.ts';
 
 const REDIRECT_HEADER = 'x-amz-website-redirect-location';
 
@@ -54,6 +57,7 @@ export interface ObjectParts {
   readonly rows: IndexRows;
   readonly blobs: Blobs;
   readonly ingest: Ingest;
+  readonly versions: Versions;
 }
 
 export class Objects {
@@ -62,19 +66,22 @@ export class Objects {
   readonly #rows: IndexRows;
   readonly #blobs: Blobs;
   readonly #ingest: Ingest;
+  readonly #versions: Versions;
 
-  constructor({ context, buckets, rows, blobs, ingest }: ObjectParts) {
+  constructor({ context, buckets, rows, blobs, ingest, versions }: ObjectParts) {
     this.#context = context;
     this.#buckets = buckets;
     this.#rows = rows;
     this.#blobs = blobs;
     this.#ingest = ingest;
+    this.#versions = versions;
   }
 
   async put(options: PutOptions, body: Body): Promise<PutResult> {
     const { key, attributes, conditions, signal } = options;
     const bucket = this.#buckets.find(options.bucket);
     checkAttributes(attributes);
+    checkLockable(bucket, attributes.lock);
     // A refusal that is certain already need not wait for the body. The commit decides again.
     if (isConditional(conditions)) this.#checkWrite(conditions, key, this.#current(bucket, key));
     const instanceId = this.#context.newId();
@@ -100,13 +107,14 @@ export class Objects {
     discard: () => Promise<void>,
   ): Promise<PutResult> {
     const { bucket, key, conditions } = target;
-    const decide = ({ current, nowMs }: Situation): Decision<PutResult> => {
-      this.#checkWrite(conditions, key, current);
-      const record = { ...draft, mtimeMs: nowMs };
+    const decide = (situation: Situation): Decision<PutResult> => {
+      this.#checkWrite(conditions, key, situation.current);
+      const record = this.#versions.stamp(situation, draft);
+      const change = this.#versions.displace(situation, key);
       return {
-        result: putResultOf(record),
-        writes: [putObject(key, record)],
-        reclaim: this.#rows.replaced(current),
+        ...change,
+        result: putResultOf(record, versionIdOf(situation.bucket, record)),
+        writes: [putObject(key, record), ...change.writes],
       };
     };
     this.#context.touched.note(draft.data);
@@ -127,17 +135,10 @@ export class Objects {
     return this.#rows.current(bucket, key);
   }
 
-  /** Throws NoSuchKey. */
-  #existing(bucket: OpenBucket, key: string): ObjectRecord {
-    const row = this.#rows.row(bucket, key);
-    const record = row && decodeObject(row.value);
-    if (record === undefined || record.deleteMarker) throw noSuchKey(key);
-    return record;
-  }
-
   read(bucketName: string, key: string, options: ReadOptions): ReadResult {
-    const record = this.#existing(this.#buckets.find(bucketName), key);
-    const head = headOf(key, record);
+    const bucket = this.#buckets.find(bucketName);
+    const record = this.#versions.existing(bucket, key, options.versionId);
+    const head = headOf(key, record, versionIdOf(bucket, record));
     checkRead(options.conditions, head);
     const { data, size } = record;
     if (options.partNumber !== undefined) return this.#readPart(head, record, options.partNumber);
@@ -174,6 +175,7 @@ export class Objects {
       head,
       range,
       partial,
+      parts: (wanted) => partsAfter(this.#context.meta, head, data, wanted),
       blocks: (signal) => readBlocks(this.#context, data, range, signal),
       inline: part?.kind === 'inline' ? part.bytes : undefined,
     };
@@ -181,12 +183,13 @@ export class Objects {
 
   /** The record that a copy reads, its conditions checked. The caller leases before it awaits. */
   copySource(source: CopySource): ObjectRecord {
-    const record = this.#existing(this.#buckets.find(source.bucket), source.key);
+    const bucket = this.#buckets.find(source.bucket);
+    const record = this.#versions.existing(bucket, source.key, source.versionId);
     checkCopySource(source.conditions, validatorsOf(record));
     return record;
   }
 
-  async copy(options: CopyOptions): Promise<PutResult> {
+  async copy(options: CopyOptions): Promise<CopyResult> {
     const { source, bucket, key, conditions } = options;
     const { headersAndMetadata, redirect, tags, storageClass } = options;
     const target = this.#buckets.find(bucket);
@@ -194,17 +197,19 @@ export class Objects {
     if (record.size > LIMITS.putBytes) throw sourceTooLarge();
     checkCopiedChecksum(record, options.checksumAlgorithm);
     const changes = headersAndMetadata ?? redirect ?? tags ?? storageClass;
-    if (source.bucket === bucket && source.key === key && changes === undefined) {
+    const itself = source.bucket === bucket && source.key === key;
+    if (itself && source.versionId === undefined && changes === undefined) {
       throw new S3Error('InvalidRequest', { message: SELF_COPY });
     }
     this.#checkWrite(conditions, key, this.#current(target, key));
+    checkLockable(target, options.lock);
     const { headers, metadata } = headersAndMetadata ?? copiedAttributes(record, redirect);
     checkAttributes({ headers, metadata, tags: tags ?? record.tags });
     const instanceId = this.#context.newId();
     const data = await this.#blobs.leased(record.data, () =>
       this.#blobs.clone(record.data, instanceId),
     );
-    const { uploadId: _, versionId: __, acl: ___, ...copied } = record;
+    const { uploadId: _, versionId: __, position: ___, lock: ____, acl: _____, ...copied } = record;
     const draft = {
       ...copied,
       instanceId,
@@ -212,66 +217,49 @@ export class Objects {
       metadata,
       tags: tags ?? record.tags,
       storageClass: storageClass ?? 'STANDARD',
-      acl: options.acl,
+      ...(options.acl === undefined ? {} : { acl: options.acl }),
+      ...(options.lock === undefined ? {} : { lock: options.lock }),
       ownerId: options.ownerId,
       data,
     };
-    return await this.#publish(options, draft, () => this.#blobs.dropQuietly(data));
+    const result = await this.#publish(options, draft, () => this.#blobs.dropQuietly(data));
+    const sourceVersionId = versionIdOf(this.#buckets.find(source.bucket), record);
+    return { ...result, sourceVersionId };
   }
 
-  async delete(bucket: string, key: string, { conditions }: DeleteOptions): Promise<void> {
+  async delete(bucket: string, key: string, options: DeleteOptions): Promise<DeleteResult> {
+    const { conditions, versionId } = options;
+    if (versionId !== undefined) checkVersionId(versionId);
     const conditional = isConditional(conditions);
-    await this.#rows.mutate({ bucket, key, conditional }, ({ current }) => {
-      if (current === undefined) return { result: undefined, writes: [] };
-      checkDelete(conditions, validatorsOf(current.record));
+    return await this.#rows.mutate({ bucket, key, conditional }, (situation) => {
+      if (versionId !== undefined) {
+        return this.#removeVersion(situation, key, { ...options, versionId });
+      }
+      const { current } = situation;
+      if (current !== undefined) checkDelete(conditions, validatorsOf(current.record));
+      if (versioningOf(situation.bucket) !== undefined) return this.#versions.mark(situation, key);
+      const result = { versionId: undefined, deleteMarker: false };
+      if (current === undefined) return { result, writes: [] };
       return {
-        result: undefined,
+        result,
         writes: [{ kind: 'delete', key: objectKey(key) }],
         reclaim: this.#rows.replaced(current),
       };
     });
   }
 
-  access(bucketName: string, key: string): ObjectAccess | undefined {
-    const row = this.#rows.row(this.#buckets.find(bucketName), key);
-    const record = row && decodeObject(row.value);
-    if (record === undefined || record.deleteMarker) return undefined;
-    const { ownerId, acl, tags } = record;
-    return { ownerId, acl, tags };
-  }
-
-  /** Like tags: neither Last-Modified nor ETag change. */
-  async setAcl(
-    bucket: string,
+  #removeVersion(
+    situation: Situation,
     key: string,
-    ownerId: string,
-    acl: string | undefined,
-  ): Promise<void> {
-    await this.#rows.mutate({ bucket, key, conditional: false }, ({ current }) => {
-      if (current === undefined) throw noSuchKey(key);
-      if (current.record.ownerId !== ownerId) throw new S3Error('OperationAborted');
-      const record = { ...current.record, acl };
-      checkAttributes(record);
-      return { result: undefined, writes: [putObject(key, record)] };
-    });
-  }
-
-  tags(bucket: string, key: string): Readonly<Record<string, string>> {
-    return this.#existing(this.#buckets.find(bucket), key).tags;
-  }
-
-  /** Rewrites the row of the same instance: neither Last-Modified nor ETag change. */
-  async setTags(
-    bucket: string,
-    key: string,
-    tags: Readonly<Record<string, string>>,
-  ): Promise<void> {
-    await this.#rows.mutate({ bucket, key, conditional: false }, ({ current }) => {
-      if (current === undefined) throw noSuchKey(key);
-      const record = { ...current.record, tags };
-      checkAttributes(record);
-      return { result: undefined, writes: [putObject(key, record)] };
-    });
+    { conditions, versionId, bypassGovernance }: DeleteOptions & { readonly versionId: string },
+  ): Decision<DeleteResult> {
+    const found = this.#versions.inSituation(situation, key, versionId);
+    if (found === undefined) return { result: { versionId, deleteMarker: false }, writes: [] };
+    const { record } = found;
+    checkDelete(conditions, validatorsOf(record));
+    checkRemoval(record, situation.nowMs, bypassGovernance === true);
+    const deleteMarker = record.deleteMarker === true;
+    return { ...this.#versions.remove(situation, key, found), result: { versionId, deleteMarker } };
   }
 }
 
@@ -294,10 +282,6 @@ function copiedAttributes(
   const { [REDIRECT_HEADER]: _, ...headers } = record.headers;
   const said = redirect === undefined ? {} : { [REDIRECT_HEADER]: redirect };
   return { headers: { ...headers, ...said }, metadata: record.metadata };
-}
-
-function noSuchKey(key: string): S3Error {
-  return new S3Error('NoSuchKey', { fields: { Key: key } });
 }
 
 export function sourceTooLarge(): S3Error {

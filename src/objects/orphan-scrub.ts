@@ -24,6 +24,7 @@ import {
   sharingKey,
   SUPERSEDED_PREFIX,
   uploadScan,
+  VERSION_PREFIX,
 } from '../meta/keyspace.ts';
 import type { PartitionAddress } from '../meta/keyspace.ts';
 import type { Partition, Row, Write } from '../meta/meta-store.ts';
@@ -39,7 +40,7 @@ import type { Hold, StoredData } from '../meta/records.ts';
 import { DEPTH_MAX, nextTurn } from './blobs.ts';
 import type { Buckets } from './buckets.ts';
 import type { Context } from './context.ts';
-import type { ScrubReport } from './contract.ts';
+import type { ScrubReport } from './maintenance.ts';
 
 /** Candidates held in memory during one walk: tens of megabytes at most. */
 const CANDIDATES_MAX = 200_000;
@@ -219,8 +220,11 @@ export class OrphanScrub {
     for await (const [partition, { kind }] of this.#partitions()) {
       switch (kind) {
         case 'index':
-          // Objects before reclaim rows: a replaced hold moves from one to the other.
+          // In this order: a replaced hold moves from one to the next.
           await this.#eachRow(partition, objectKey(''), ({ value }) => {
+            visitData(decodeObject(value).data);
+          });
+          await this.#eachRow(partition, VERSION_PREFIX, ({ value }) => {
             visitData(decodeObject(value).data);
           });
           await this.#eachRow(partition, RECLAIM_PREFIX, ({ value }) => {

@@ -14,14 +14,8 @@ import type { PartRecord, UploadRecord } from '../meta/records.ts';
 import { crcCombine } from '../wasm/crc-combine.ts';
 import { crc32, crc32c, crc64nvme } from '../wasm/crc.ts';
 import { CHECKSUM_ALGORITHMS, checksumValue, digestNameOf } from './attributes.ts';
-import type {
-  Checksum,
-  ChecksumAlgorithm,
-  ChecksumType,
-  CompletedPart,
-  CompleteOptions,
-  PartChecksum,
-} from './contract.ts';
+import type { Checksum, ChecksumAlgorithm, ChecksumType, PartChecksum } from './contract.ts';
+import type { CompletedPart, CompleteOptions } from './upload-contract.ts';
 
 type PartSummary = Pick<PartRecord, 'size' | 'checksum'>;
 
@@ -42,7 +36,7 @@ export function partChecksumOf(
     if (name === trailer) return true;
     return expected.has(name) && (name !== 'sha256' || sha256From === 'x-amz-checksum-sha256');
   };
-  const algorithm = wanted ?? CHECKSUM_ALGORITHMS.find(sent);
+  const algorithm = wanted ?? CHECKSUM_ALGORITHMS.find(sent) ?? 'CRC64NVME';
   const value = algorithm && checksumValue(payload, algorithm);
   return algorithm && value !== undefined ? { algorithm, value } : undefined;
 }
@@ -68,7 +62,9 @@ export function planChecksum(
         `actual checksum Type: ${sent.algorithm.toLowerCase()}`,
     });
   }
-  if (planned !== undefined || sent === undefined) return planned;
+  if (planned !== undefined) return planned;
+  // What S3 gives an object that nobody chose a checksum for: if all parts have it.
+  if (sent === undefined) return { algorithm: 'CRC64NVME', type: 'FULL_OBJECT' };
   const isFull = sent.algorithm === 'CRC64NVME' || type === 'FULL_OBJECT';
   return { algorithm: sent.algorithm, type: isFull ? 'FULL_OBJECT' : 'COMPOSITE' };
 }

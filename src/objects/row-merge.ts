@@ -30,6 +30,8 @@ export class RowMerge {
 
   /** The row with the least key, not consumed. Undefined at the end. */
   peek(): Row | undefined {
+    const [only] = this.#cursors;
+    if (this.#cursors.length === 1) return only?.peek();
     let least: Row | undefined;
     for (const cursor of this.#cursors) {
       const row = cursor.peek();
@@ -73,8 +75,11 @@ class Cursor {
     }
     while (this.#next < this.#rows.length) {
       const row = this.#rows[this.#next];
-      if (row === undefined || Buffer.compare(row.key, position) > 0) return;
+      if (row === undefined) return;
+      // Mostly it is the very row that was looked at.
+      if (row.key !== position && Buffer.compare(row.key, position) > 0) return;
       this.#next += 1;
+      if (row.key === position) return;
     }
     if (isJump) this.#batch = ROWS_AFTER_JUMP;
   }

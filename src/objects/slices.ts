@@ -17,6 +17,7 @@ import type {
   BlobRef,
   CompositeBlob,
   Hold,
+  SegmentPart,
   SegmentRecord,
   StoredChunkRef,
   StoredData,
@@ -150,14 +151,7 @@ export interface FoundPart {
 export function findPart(meta: MetaStore, hold: Hold, number: number): FoundPart | undefined {
   const { blob } = hold;
   assert(isComposite(blob) && hold.offset === 0, 'a multipart object is a whole composite');
-  let low = 0;
-  let high = blob.pages - 1;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    const first = pageOf(meta, blob, middle).segments[0];
-    if (first !== undefined && first.part.number <= number) low = middle;
-    else high = middle - 1;
-  }
+  const low = firstPageAfter(meta, blob, number);
   let offset = blob.starts[low] ?? 0;
   for (const segment of pageOf(meta, blob, low).segments) {
     const length = lengthOf(segment.data);
@@ -165,6 +159,41 @@ export function findPart(meta: MetaStore, hold: Hold, number: number): FoundPart
     offset += length;
   }
   return undefined;
+}
+
+/** Parts of a multipart object after a number, in order. Reads the pages that hold them. */
+export function partsAfter(
+  meta: MetaStore,
+  { partCount }: { readonly partCount: number },
+  data: StoredData,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): { readonly parts: readonly SegmentPart[]; readonly truncated: boolean } {
+  const parts: SegmentPart[] = [];
+  if (partCount === 0 || data.kind === 'inline' || !isComposite(data.hold.blob)) {
+    return { parts, truncated: false };
+  }
+  const { blob } = data.hold;
+  for (let page = firstPageAfter(meta, blob, after); page < blob.pages; page += 1) {
+    for (const { part } of pageOf(meta, blob, page).segments) {
+      if (part.number <= after) continue;
+      if (parts.length === limit) return { parts, truncated: true };
+      parts.push(part);
+    }
+  }
+  return { parts, truncated: false };
+}
+
+/** The last page that does not begin behind the number: reads log2(pages) rows. */
+function firstPageAfter(meta: MetaStore, blob: CompositeBlob, after: number): number {
+  let low = 0;
+  let high = blob.pages - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const first = pageOf(meta, blob, middle).segments[0];
+    if (first !== undefined && first.part.number <= after) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /**

@@ -33,16 +33,11 @@ import {
 import type { ObjectRecord, PartRecord, UploadRecord } from '../meta/records.ts';
 import { checkAttributes, etagDigest, etagOf } from './attributes.ts';
 import type { OpenBucket } from './buckets.ts';
-import type {
-  CopySource,
-  CreateUploadOptions,
-  Part,
-  PartChecksum,
-  Upload,
-  UploadAddress,
-} from './contract.ts';
+import type { ChecksumAlgorithm, CopySource, PartChecksum } from './contract.ts';
+import type { CreateUploadOptions, Part, Upload, UploadAddress } from './upload-contract.ts';
 import { wroteNothing } from './index-rows.ts';
 import { sourceTooLarge } from './objects.ts';
+import { checkLockable } from './object-lock.ts';
 import type { ObjectParts, Objects } from './objects.ts';
 import { partChecksumOf } from './part-checksums.ts';
 
@@ -66,8 +61,10 @@ export class Uploads {
   async create(options: CreateUploadOptions): Promise<Upload> {
     const { context, buckets, rows } = this.#parts;
     const { bucket, key, ownerId, initiatorId, attributes, checksum } = options;
-    const { replication } = buckets.find(bucket).view;
+    const found = buckets.find(bucket);
+    const { replication } = found.view;
     checkAttributes(attributes);
+    checkLockable(found, attributes.lock);
     const uploadId = context.newId();
     const record: UploadRecord = {
       uploadId,
@@ -109,6 +106,15 @@ export class Uploads {
     if (!isId(uploadId)) return undefined;
     const row = context.meta.get(buckets.partitionOf(bucket, key), uploadKey(key, uploadId));
     return row && { bucket, row, record: decodeUpload(row.value) };
+  }
+
+  checksumOf(address: UploadAddress): ChecksumAlgorithm | undefined {
+    try {
+      return this.seek(address)?.record.checksum?.algorithm;
+    } catch (error) {
+      if (error instanceof S3Error) return undefined;
+      throw error;
+    }
   }
 
   upload(address: UploadAddress): Upload {

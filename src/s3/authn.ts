@@ -3,12 +3,19 @@
  * and nowhere else. Verifies signature, scope, clock and signed headers; compares in constant
  * time. The body is verified later, against what is promised here.
  */
-import { equalConstantTime, utf8 } from '../base/bytes.ts';
+import { equalTextConstantTime } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
-import { S3Error, type S3ErrorDetails } from '../base/s3-error.ts';
+import { S3Error } from '../base/s3-error.ts';
 import type { ChunkSigner } from '../body/body.ts';
 import { ANONYMOUS } from './accounts.ts';
+import { ecdsaKey, ecdsaProves } from '../body/ecdsa-chain.ts';
+import { assert } from '../base/assert.ts';
+import { mismatch, oldForm, otherScheme, twoMechanisms, wrongScope } from './authn-faults.ts';
 import type { Identity } from './operation.ts';
+import { type SizeRange, checkPolicy, parsePolicy } from './post-form/policy.ts';
+import { type FormSignature, formSignatureOf, parseFormSignature } from './post-form/signature.ts';
+import { checkClockV2, formOfV2, parseV2, signatureV2, stringsToSignV2 } from './sigv2.ts';
+import { ALGORITHM_V4A, checkRegionSet, parseV4A, publicPointOf, usesV4A } from './sigv4a.ts';
 import { withQueryHeaders } from './query-headers.ts';
 import type { S3Request } from './request.ts';
 import {
@@ -61,9 +68,14 @@ export interface AuthnOptions {
   readonly region: string | undefined;
   /** Accepts any key, any signature, and none at all. */
   readonly insecure: boolean;
+  /** Signature version 2 is accepted beside version 4. */
+  readonly sigv2?: boolean | undefined;
   /** The owner that insecure requests act for. */
   readonly insecureOwner: Identity;
 }
+
+/** Version 4A verifies with a public key instead. */
+const NO_KEY = new Uint8Array(0);
 
 export class Authenticator {
   readonly #options: AuthnOptions;
@@ -78,17 +90,14 @@ export class Authenticator {
     if (this.#options.insecure) return this.#insecure(request);
     const authorization = request.headers.get('authorization');
     const presigned = request.query.has('X-Amz-Algorithm') || request.query.has('X-Amz-Signature');
-    if (authorization !== undefined && presigned) {
-      throw new S3Error('InvalidArgument', {
-        message:
-          'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, ' +
-          'Signature query string parameter or the Authorization header should be specified',
-        fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
-      });
+    const version2 = formOfV2(request);
+    if (authorization !== undefined && (presigned || version2 === 'query')) {
+      throw twoMechanisms(authorization);
     }
+    if (version2 !== undefined) return this.#verifyV2(request, nowMs);
+    if (usesV4A(request)) return this.#verifyV4A(request, nowMs);
     if (presigned) return this.#verify(request, parsePresigned(request), nowMs);
     if (authorization === undefined) {
-      if (request.query.has('Signature') && request.query.has('AWSAccessKeyId')) throw oldForm();
       return anonymous(request);
     }
     if (!authorization.startsWith(`${ALGORITHM} `)) throw otherScheme(authorization);
@@ -101,19 +110,20 @@ export class Authenticator {
     checkSignedHeaders(request, presented);
     const signedHash = signedPayloadHash(request, presented);
     const { accessKeyId } = presented;
-    const credential = this.#options.credentials.lookup(accessKeyId);
-    if (credential === undefined) {
-      throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: accessKeyId } });
-    }
-    const { ownerId, displayName, secret } = credential;
+    const { ownerId, displayName, secret } = this.#credential(accessKeyId);
     if (sentToken(request)) throw new S3Error('InvalidToken');
     const keyName = `${presented.day}\n${presented.region}\n${secret}`;
     const known = this.#signingKeys.get(keyName);
     const signingKey = known ?? deriveSigningKey(secret, presented);
     const canonical = canonicalRequest(request, presented.signedHeaders, signedHash);
     const text = stringToSign(presented, canonical);
-    if (!equalConstantTime(utf8(presented.signature), utf8(signatureOf(signingKey, text)))) {
-      throw mismatch(presented, text, canonical);
+    if (!equalTextConstantTime(presented.signature, signatureOf(signingKey, text))) {
+      throw mismatch({
+        accessKeyId,
+        signature: presented.signature,
+        stringToSign: text,
+        canonicalRequest: canonical,
+      });
     }
     // Only what a holder of the secret asked for is remembered.
     if (known === undefined) this.#remember(keyName, signingKey);
@@ -125,6 +135,108 @@ export class Authenticator {
       payloadHash: query ? sentPayloadHash(request, signedHash) : signedHash,
       signer: { seed, signingKey, scope: scopeOf(presented), date },
     });
+  }
+
+  /** As version 4, but for the regions, which stand in a header of their own, and the proof. */
+  #verifyV4A(request: S3Request, nowMs: number): VerifiedRequest {
+    const presented = parseV4A(request);
+    const { accessKeyId, form, signature } = presented;
+    checkRegionSet(request, form, this.#options.region);
+    this.#checkScope({ ...presented, region: this.#options.region });
+    checkClock(presented, nowMs);
+    checkSignedHeaders(request, presented);
+    const signedHash = signedPayloadHash(request, presented);
+    const { secret, ownerId, displayName } = this.#credential(accessKeyId);
+    if (sentToken(request)) throw new S3Error('InvalidToken');
+    const canonical = canonicalRequest(request, presented.signedHeaders, signedHash);
+    const text = stringToSign(presented, canonical, ALGORITHM_V4A);
+    const keyName = `${accessKeyId}\n${secret}`;
+    const point = this.#signingKeys.get(keyName) ?? publicPointOf(accessKeyId, secret);
+    if (!ecdsaProves(ecdsaKey(point), text, signature)) {
+      throw mismatch({ accessKeyId, signature, stringToSign: text, canonicalRequest: canonical });
+    }
+    this.#remember(keyName, point);
+    const query = form === 'query';
+    return seal({
+      request: query ? withQueryHeaders(request) : request,
+      identity: { accessKeyId, ownerId, displayName },
+      payloadHash: query ? sentPayloadHash(request, signedHash) : signedHash,
+      signer: {
+        seed: signature,
+        signingKey: NO_KEY,
+        publicPoint: point,
+        scope: scopeOf(presented),
+        date: presented.date,
+      },
+    });
+  }
+
+  #verifyV2(request: S3Request, nowMs: number): VerifiedRequest {
+    if (this.#options.sigv2 !== true) throw oldForm();
+    const presented = parseV2(request);
+    checkClockV2(presented, nowMs);
+    const { accessKeyId, signature } = presented;
+    const { secret, ownerId, displayName } = this.#credential(accessKeyId);
+    if (sentToken(request)) throw new S3Error('InvalidToken');
+    const texts = stringsToSignV2(request, presented);
+    const proved = texts.some((text) =>
+      equalTextConstantTime(signature, signatureV2(secret, text)),
+    );
+    if (!proved) throw mismatch({ accessKeyId, signature, stringToSign: texts[0] ?? '' });
+    const payloadHash = request.headers.get('x-amz-content-sha256') ?? UNSIGNED_PAYLOAD;
+    // Chunks are signed by version 4 only: nothing could verify these.
+    if (payloadHash.startsWith('STREAMING-AWS4-')) throw oldForm();
+    const identity = { accessKeyId, ownerId, displayName };
+    return seal({ request, identity, payloadHash, signer: undefined });
+  }
+
+  /**
+   * A posted form, as `formRequest` reads it: nobody's, or signed by its policy, which then holds
+   * for every field. Answers how long the file may be, which only its end can tell.
+   */
+  authenticateForm(request: S3Request, nowMs: number): VerifiedRequest & { file: SizeRange } {
+    const { bucket, form } = request;
+    assert(form !== undefined && bucket !== undefined, 'a form posted to a bucket');
+    const signature = parseFormSignature(form);
+    const identity = this.#signerOf(request, signature, nowMs);
+    const fields = new Map([...form, ['bucket', bucket]]);
+    const file =
+      signature === undefined
+        ? { sizeMin: 0, sizeMax: LIMITS.putBytes }
+        : checkPolicy(parsePolicy(signature.policy), fields, nowMs);
+    const verified = seal({ request, identity, payloadHash: UNSIGNED_PAYLOAD, signer: undefined });
+    return { ...verified, file };
+  }
+
+  #signerOf(request: S3Request, signature: FormSignature | undefined, nowMs: number): Identity {
+    if (this.#options.insecure) return this.#options.insecureOwner;
+    const header = request.head.headers.find(([name]) => name === 'authorization');
+    if (header !== undefined) throw twoMechanisms(header[1]);
+    if (signature === undefined) return ANONYMOUS;
+    if (signature.version === 4) {
+      this.#checkScope(signature.presented);
+      checkFormDate(signature.presented.date, nowMs);
+    } else if (this.#options.sigv2 !== true) {
+      throw oldForm();
+    }
+    const { accessKeyId } = signature;
+    const { secret, ownerId, displayName } = this.#credential(accessKeyId);
+    if (request.headers.has('x-amz-security-token')) throw new S3Error('InvalidToken');
+    const expected = formSignatureOf(signature, secret);
+    if (!equalTextConstantTime(signature.signature, expected)) {
+      throw mismatch({
+        accessKeyId,
+        signature: signature.signature,
+        stringToSign: signature.policy,
+      });
+    }
+    return { accessKeyId, ownerId, displayName };
+  }
+
+  #credential(accessKeyId: string): Credential {
+    const credential = this.#options.credentials.lookup(accessKeyId);
+    if (credential !== undefined) return credential;
+    throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: accessKeyId } });
   }
 
   #insecure(request: S3Request): VerifiedRequest {
@@ -179,37 +291,16 @@ function anonymous(request: S3Request): VerifiedRequest {
   return seal({ request, identity: ANONYMOUS, payloadHash, signer: undefined });
 }
 
-function wrongScope(
-  form: Presented['form'],
-  message: string,
-  details: Pick<S3ErrorDetails, 'fields' | 'headers'> = {},
-): S3Error {
-  return form === 'query'
-    ? new S3Error('AuthorizationQueryParametersError', {
-        ...details,
-        message: `Error parsing the X-Amz-Credential parameter; ${message}`,
-      })
-    : new S3Error('AuthorizationHeaderMalformed', {
-        ...details,
-        message: `The authorization header is malformed; ${message}`,
-      });
-}
+/** Up to so many names a search is quicker than a set. */
+const FEW = 16;
 
-/** Signature version 2, and whatever came before. */
-function oldForm(): S3Error {
-  return new S3Error('InvalidRequest', {
-    message:
-      'The authorization mechanism you have provided is not supported. ' +
-      'Please use AWS4-HMAC-SHA256.',
-  });
-}
-
-function otherScheme(authorization: string): S3Error {
-  if (authorization.startsWith('AWS ') || authorization.startsWith('AWS4-')) return oldForm();
-  return new S3Error('InvalidArgument', {
-    message: 'Unsupported Authorization Type',
-    fields: { ArgumentName: 'Authorization', ArgumentValue: authorization },
-  });
+/** A policy says itself how long it is good; the key that signed it is good for a week. */
+function checkFormDate(date: string, nowMs: number): void {
+  const dateMs = parseAmzDate(date);
+  if (dateMs === undefined) throw dateMissing();
+  if (dateMs - nowMs > LIMITS.clockSkewMs || nowMs - dateMs > LIMITS.presignSeconds * 1000) {
+    throw new S3Error('AccessDenied', { message: 'Invalid according to Policy: Policy expired.' });
+  }
 }
 
 /** Temporary credentials are not built: no token is one of ours. */
@@ -220,7 +311,6 @@ function sentToken(request: S3Request): boolean {
 function checkClock(presented: Presented, nowMs: number): void {
   const dateMs = parseAmzDate(presented.date);
   if (dateMs === undefined) throw dateMissing();
-  const fields = { ServerTime: new Date(nowMs).toISOString() };
   if (presented.expires !== undefined) {
     const endMs = dateMs + presented.expires * 1000;
     if (nowMs > endMs) {
@@ -229,11 +319,12 @@ function checkClock(presented: Presented, nowMs: number): void {
         fields: {
           'X-Amz-Expires': String(presented.expires),
           Expires: new Date(endMs).toISOString(),
-          ...fields,
+          ...serverTime(nowMs),
         },
       });
     }
     if (dateMs - nowMs > LIMITS.clockSkewMs) {
+      const fields = serverTime(nowMs);
       throw new S3Error('AccessDenied', { message: 'Request is not yet valid', fields });
     }
     return;
@@ -242,21 +333,28 @@ function checkClock(presented: Presented, nowMs: number): void {
     throw new S3Error('RequestTimeTooSkewed', {
       fields: {
         RequestTime: presented.date,
-        ...fields,
+        ...serverTime(nowMs),
         MaxAllowedSkewMilliseconds: String(LIMITS.clockSkewMs),
       },
     });
   }
 }
 
+function serverTime(nowMs: number): { readonly ServerTime: string } {
+  return { ServerTime: new Date(nowMs).toISOString() };
+}
+
 /** Host and every x-amz-* header must be signed: others could have been added on the way. */
 function checkSignedHeaders(request: S3Request, presented: Presented): void {
-  const signed = new Set(presented.signedHeaders);
+  const { signedHeaders } = presented;
+  const signed = signedHeaders.length > FEW ? new Set(signedHeaders) : undefined;
+  const isSigned = (name: string): boolean => signed?.has(name) ?? signedHeaders.includes(name);
   const missing: string[] = [];
-  if (!signed.has('host')) missing.push('host');
+  if (!isSigned('host')) missing.push('host');
   for (const name of request.headers.keys()) {
-    if (name.startsWith('x-amz-') && !signed.has(name)) missing.push(name);
+    if (name.startsWith('x-amz-') && !isSigned(name)) missing.push(name);
   }
+  if (missing.length === 0) return;
   // A presigned URL may travel with the hash of a body that nobody knew when it was signed.
   const tolerated = presented.form === 'query' ? ['x-amz-content-sha256'] : [];
   const refused = missing.filter((name) => !tolerated.includes(name));
@@ -294,23 +392,4 @@ function sentPayloadHash(request: S3Request, signedHash: string): string {
   return (
     request.headers.get('x-amz-content-sha256') ?? queryPayloadHash(request) ?? UNSIGNED_PAYLOAD
   );
-}
-
-function bytesOf(text: string): string {
-  return Buffer.from(text)
-    .toString('hex')
-    .replaceAll(/(..)(?=.)/g, '$1 ');
-}
-
-function mismatch(presented: Presented, text: string, canonical: string): S3Error {
-  return new S3Error('SignatureDoesNotMatch', {
-    fields: {
-      AWSAccessKeyId: presented.accessKeyId,
-      StringToSign: text,
-      SignatureProvided: presented.signature,
-      StringToSignBytes: bytesOf(text),
-      CanonicalRequest: canonical,
-      CanonicalRequestBytes: bytesOf(canonical),
-    },
-  });
 }

@@ -24,18 +24,19 @@ import { allowsOnTerms, evaluate, type PolicyAsk, type Verdict } from './policy/
 import { RESOURCE_START } from './policy/policy.ts';
 import type { S3Request } from './request.ts';
 
+/** What an action is done to. Undefined `versionId`: the latest. */
+export interface Resource {
+  readonly bucket: string | undefined;
+  readonly key?: string | undefined;
+  readonly versionId?: string | undefined;
+}
+
 export interface Authorizer {
   /**
    * Throws AccessDenied, or NoSuchBucket: as AWS, who may ask at all may know which buckets exist.
    * `request` is what conditions of policies look at.
    */
-  authorize(
-    identity: Identity,
-    action: Action,
-    bucket: string | undefined,
-    key: string | undefined,
-    request: S3Request,
-  ): void;
+  authorize(identity: Identity, action: Action, resource: Resource, request: S3Request): void;
 }
 
 export interface AuthorizerOptions {
@@ -88,13 +89,8 @@ export class AccessAuthorizer implements Authorizer {
     this.#options = options;
   }
 
-  authorize(
-    identity: Identity,
-    action: Action,
-    bucketName: string | undefined,
-    key: string | undefined,
-    request: S3Request,
-  ): void {
+  authorize(identity: Identity, action: Action, resource: Resource, request: S3Request): void {
+    const { bucket: bucketName, versionId } = resource;
     const account = this.#options.accounts.byId(identity.ownerId);
     if (bucketName === undefined || WITHOUT_BUCKET.has(action)) {
       this.#authorizeService(identity, account, action, bucketName, request);
@@ -105,8 +101,8 @@ export class AccessAuthorizer implements Authorizer {
       const enforced = this.#options.rules.ownership(bucket) === 'BucketOwnerEnforced';
       if (enforced && !bucket.configs.has(CONFIGS.policy)) return;
     }
-    const asked = actionOfVersion(action, request.query.get('versionId'));
-    const one = this.#caseOf(identity, account, asked, bucket, key, request);
+    const asked = actionOfVersion(action, versionId);
+    const one = this.#caseOf(identity, account, asked, bucket, resource, request);
     const grounds = this.#decide(one);
     if (grounds === 'refused' && this.#mayMiss(one)) return;
     if (grounds === 'denied' || grounds === 'refused') throw new S3Error('AccessDenied');
@@ -157,13 +153,15 @@ export class AccessAuthorizer implements Authorizer {
     account: Account | undefined,
     action: string,
     bucket: Bucket,
-    key: string | undefined,
+    { key, versionId }: Resource,
     request: S3Request,
   ): Case {
     const { objects, rules } = this.#options;
     let found: { readonly object: ObjectAccess | undefined } | undefined;
     const object = (): ObjectAccess | undefined => {
-      found ??= { object: key === undefined ? undefined : objects.access(bucket.name, key) };
+      found ??= {
+        object: key === undefined ? undefined : objects.access(bucket.name, key, versionId),
+      };
       return found.object;
     };
     const resource = RESOURCE_START + bucket.name + (key === undefined ? '' : `/${key}`);
@@ -231,6 +229,8 @@ export class AccessAuthorizer implements Authorizer {
     if (key === undefined) return false;
     const object = one.object();
     const owner = object?.ownerId === asker.id && !asker.anonymous;
+    // By ACL nobody but the bucket's owner removes what versions keep.
+    if (action === 's3:DeleteObjectVersion') return false;
     if (action === 's3:DeleteObject') {
       return (owner || object === undefined) && this.#bucketAclAllows(one, 'WRITE');
     }

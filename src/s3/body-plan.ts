@@ -6,19 +6,28 @@ import { base64Decode, equalConstantTime, hexDecode } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { BodyPlan, DigestName } from '../body/body.ts';
+import type { ChecksumAlgorithm } from '../objects/contract.ts';
 import type { VerifiedRequest } from './authn.ts';
 import type { BoundOperation } from './operation.ts';
+import type { FileBounds } from './post-form/form-feed.ts';
 import type { S3Request } from './request.ts';
 import { UNSIGNED_PAYLOAD } from './sigv4.ts';
 
 interface PayloadMode {
   readonly signed: boolean;
+  /** Signed by SigV4A. */
+  readonly ecdsa?: true;
   readonly hasTrailer: boolean;
 }
 
 const STREAMING: ReadonlyMap<string, PayloadMode> = new Map([
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { signed: true, hasTrailer: false }],
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', { signed: true, hasTrailer: true }],
+  ['STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD', { signed: true, hasTrailer: false, ecdsa: true }],
+  [
+    'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER',
+    { signed: true, hasTrailer: true, ecdsa: true },
+  ],
   ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', { signed: false, hasTrailer: true }],
 ]);
 
@@ -124,7 +133,9 @@ function invalidPayloadHash(payloadHash: string): S3Error {
   return new S3Error('InvalidArgument', {
     message:
       'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, ' +
-      'STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER ' +
+      'STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, ' +
+      'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, ' +
+      'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER ' +
       'or a valid sha256 value.',
     fields: { ArgumentName: 'x-amz-content-sha256', ArgumentValue: payloadHash },
   });
@@ -164,10 +175,20 @@ function claimsOf(verified: VerifiedRequest, checksum: DeclaredChecksum | undefi
   return { expected, sha256From };
 }
 
-export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPlan {
+/** `implied`: computed beside what the client declares, see `Operation.impliedChecksum`. */
+export function planBody(
+  verified: VerifiedRequest,
+  bounds: BodyBounds,
+  implied?: ChecksumAlgorithm,
+): BodyPlan {
   checkPayloadHash(verified);
   const { request, payloadHash, signer } = verified;
   const mode = STREAMING.get(payloadHash);
+  const ecdsa = signer?.publicPoint !== undefined;
+  // Chunks are signed as the request is.
+  if (mode?.signed === true && signer !== undefined && ecdsa !== (mode.ecdsa === true)) {
+    throw invalidPayloadHash(payloadHash);
+  }
   const checksum = bounds.checksumsOf === 'body' ? declaredChecksum(request) : undefined;
   const trailer = trailerName(request);
   if (trailer !== undefined && mode?.hasTrailer !== true) {
@@ -180,6 +201,7 @@ export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPla
   const digests = new Set<DigestName>(expected.keys());
   if (bounds.object) digests.add('md5');
   if (trailer !== undefined) digests.add(trailer);
+  if (implied !== undefined) digests.add(implied.toLowerCase() as DigestName);
   return {
     framing: mode === undefined ? 'identity' : 'aws-chunked',
     payloadLength: payloadLength(request, mode !== undefined, bounds),
@@ -190,6 +212,21 @@ export function planBody(verified: VerifiedRequest, bounds: BodyBounds): BodyPla
     hasTrailer: mode?.hasTrailer === true,
     signer: mode?.signed === true ? signer : undefined,
   };
+}
+
+/** A form's file: how long it is, its end tells. */
+export function planForm(
+  verified: VerifiedRequest,
+  bounds: BodyBounds,
+  { lengthMin, lengthMax }: FileBounds,
+  implied?: ChecksumAlgorithm,
+): BodyPlan {
+  if (lengthMin > bounds.bytesMax) {
+    throw new S3Error('EntityTooLarge', {
+      fields: { ProposedSize: String(lengthMax), MaxSizeAllowed: String(bounds.bytesMax) },
+    });
+  }
+  return { ...planBody(verified, bounds, implied), lengthMin };
 }
 
 /** Bounds of the body that an operation takes. */

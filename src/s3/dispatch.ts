@@ -4,47 +4,28 @@
  * before the signature was verified. Access log and counters are written here only.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
 import { S3Error, type S3ErrorCode } from '../base/s3-error.ts';
-import type { Bodies, Body, BodyFeed, Transport } from '../body/body.ts';
+import type { Body, BodyFeed, BodyPlan, Transport } from '../body/body.ts';
 import { AssertionError } from '../base/assert.ts';
-import type { ObjectStore } from '../objects/contract.ts';
-import type { AccessRules } from './access-rules.ts';
-import type { Accounts } from './accounts.ts';
-import { Authenticator, type CredentialStore, type VerifiedRequest } from './authn.ts';
-import type { Authorizer } from './authz.ts';
-import { boundsOf, checkPayloadHash, planBody } from './body-plan.ts';
+import { ANONYMOUS } from './accounts.ts';
+import type { AccessEntry } from './access-log.ts';
+import { Authenticator, type VerifiedRequest } from './authn.ts';
+import { boundsOf, checkPayloadHash, planBody, planForm } from './body-plan.ts';
+import { corsHeaders, preflight } from './cors.ts';
 import { renderError, toS3Error } from './errors.ts';
+import { type EventOrigin, noteEvents } from './events.ts';
 import type { BoundOperation, Identity, OperationContext } from './operation.ts';
 import { OPERATIONS, type OperationName } from './registry.ts';
+import { type FormEvents, FormFeed } from './post-form/form-feed.ts';
+import { formRequest, isForm } from './post-form/form-request.ts';
 import type { Exchange, Gateway, RequestHead, S3Request, S3Response } from './request.ts';
-import { resolveRequest } from './resource.ts';
+import { requestId } from './request-id.ts';
+import { resolveRequest, virtualBucket } from './resource.ts';
+import type { GatewayOptions, GatewayStats } from './gateway-options.ts';
 import { routeOf } from './routes.ts';
+import { serveWebsite } from './website.ts';
 
-export interface GatewayOptions {
-  readonly bodies: Bodies;
-  readonly objects: ObjectStore;
-  readonly credentials: CredentialStore;
-  readonly authorizer: Authorizer;
-  readonly accounts: Accounts;
-  readonly rules: AccessRules;
-  /** Configured region; undefined: whatever the scope names. */
-  readonly region: string | undefined;
-  /** Domains of virtual-host style. */
-  readonly domains: readonly string[];
-  readonly insecure: boolean;
-  /** Owner of what insecure requests make. */
-  readonly rootOwner: Identity;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-/** Requests by operation and by error code, since start. */
-export interface GatewayStats {
-  readonly operations: ReadonlyMap<string, number>;
-  readonly errors: ReadonlyMap<string, number>;
-}
+const DAY_MS = 86_400_000;
 
 const OVER = new Error('the request is over');
 
@@ -85,6 +66,7 @@ export class S3Gateway implements Gateway {
       credentials: options.credentials,
       region: options.region,
       insecure: options.insecure,
+      sigv2: options.sigv2,
       insecureOwner: options.rootOwner,
     });
   }
@@ -107,7 +89,7 @@ class S3Exchange implements Exchange {
   readonly response: Promise<S3Response>;
   readonly #gateway: S3Gateway;
   readonly #head: RequestHead;
-  readonly #id = randomBytes(8).toString('hex').toUpperCase();
+  readonly #id = requestId();
   readonly #startedMs: number;
   #feed: BodyFeed | undefined;
   #body: Body | undefined;
@@ -117,16 +99,25 @@ class S3Exchange implements Exchange {
   #operation: OperationName | undefined;
   #controller: AbortController | undefined;
   #cancelled: Error | undefined;
+  #website = false;
   #status = 0;
+  #answeredMs = 0;
+  #answer: S3Response['headers'] = [];
   #code: S3ErrorCode | 'ClientDisconnected' | undefined;
 
   constructor(gateway: S3Gateway, head: RequestHead, transport: Transport) {
     this.#gateway = gateway;
     this.#head = head;
     this.#startedMs = gateway.options.clock.now();
-    this.response = this.#run(transport)
-      .catch((error: unknown) => this.#fail(error))
-      .then((response) => this.#finish(response));
+    this.response = this.#respond(transport);
+  }
+
+  async #respond(transport: Transport): Promise<S3Response> {
+    try {
+      return this.#finish(await this.#run(transport));
+    } catch (error) {
+      return this.#finish(this.#fail(error));
+    }
   }
 
   get feed(): BodyFeed | undefined {
@@ -141,7 +132,11 @@ class S3Exchange implements Exchange {
   }
 
   finished(outcome: { readonly bytesSent: number; readonly aborted: boolean }): void {
-    const { clock, log } = this.#gateway.options;
+    const { accessLog, clock, log } = this.#gateway.options;
+    const request = this.#request;
+    if (request?.bucket !== undefined && accessLog?.wants(request.bucket) === true) {
+      accessLog.note(request.bucket, this.#entry(request, outcome.bytesSent));
+    }
     this.#gateway.count(this.#operation ?? 'none', this.#code);
     log.info(
       {
@@ -163,26 +158,85 @@ class S3Exchange implements Exchange {
     );
   }
 
+  #entry(request: S3Request, bytesSent: number): AccessEntry {
+    const { clock } = this.#gateway.options;
+    const answered = (wanted: string): string | undefined =>
+      this.#answer.find(([name]) => name === wanted)?.[1];
+    const whole = /\/(\d+)$/.exec(answered('Content-Range') ?? '')?.[1];
+    const bytes =
+      this.#body?.plan.payloadLength ?? (whole === undefined ? bytesSent : Number(whole));
+    return {
+      request,
+      hostId: this.#gateway.hostId,
+      requester: this.#identity?.ownerId,
+      startedMs: this.#startedMs,
+      status: this.#status,
+      code: this.#code ?? answered('x-amz-error-code'),
+      bytesSent,
+      objectSize: request.key === undefined || this.#status >= 400 ? undefined : bytes,
+      totalMs: clock.now() - this.#startedMs,
+      turnAroundMs: this.#answeredMs - this.#startedMs,
+      website: this.#website,
+    };
+  }
+
   /** Everything up to the operation's first await happens before this returns. */
   async #run(transport: Transport): Promise<S3Response> {
     const { options, authenticator } = this.#gateway;
+    const site = this.#site(options.websiteDomains);
+    if (site !== undefined) return site;
     this.#request = resolveRequest(this.#head, this.#id, options.domains);
+    if (this.#head.method === 'OPTIONS') return preflight(this.#request, options.objects);
+    if (isForm(this.#request)) return await this.#runForm(this.#request, transport);
     const verified = authenticator.authenticate(this.#request, this.#startedMs);
-    const { identity, request } = verified;
+    const operation = this.#admit(verified, routeOf(verified.request));
+    const body = this.#open(verified, operation, transport);
+    return await this.#handle(verified, operation, body);
+  }
+
+  /** Authorises, and looks at the bucket that the request names. */
+  #admit({ identity, request }: VerifiedRequest, name: OperationName): BoundOperation {
     const { bucket, key } = request;
     this.#identity = identity;
-    const name = routeOf(request);
     this.#operation = name;
     const operation: BoundOperation = OPERATIONS[name];
     if (operation.authorizes === 'request') {
-      options.authorizer.authorize(identity, operation.action, bucket, key, request);
+      const versionId = request.query.get('versionId');
+      const resource = { bucket, key, versionId };
+      this.#gateway.options.authorizer.authorize(identity, operation.action, resource, request);
     }
     if (bucket !== undefined && !ANY_REGION.has(name)) this.#checkBucket(request, bucket);
-    const body = this.#open(verified, operation, transport);
+    return operation;
+  }
+
+  async #handle(
+    verified: VerifiedRequest,
+    operation: BoundOperation,
+    body: Body,
+  ): Promise<S3Response> {
     const response = await operation.handle(this.#context(verified), body);
     // Whatever the operation did not want of its body goes back. Harmless when it took all.
     body.cancel(OVER);
     return response;
+  }
+
+  /** Who asks, and for what, stands in the form: it is read as far as its file, then as above. */
+  #runForm(request: S3Request, transport: Transport): Promise<S3Response> {
+    return new Promise((resolve, reject) => {
+      const begin: FormEvents['onFile'] = (fields, bounds) => {
+        const wanted = formRequest(request, fields, bounds.lengthMax);
+        this.#request = wanted;
+        const { authenticator } = this.#gateway;
+        const verified = authenticator.authenticateForm(wanted, this.#startedMs);
+        const operation = this.#admit(verified, routeOf(request));
+        const implied = operation.impliedChecksum(this.#gateway.options.objects, wanted);
+        const plan = planForm(verified, boundsOf(operation), bounds, implied);
+        const { body, feed } = this.#openBody(plan, transport);
+        resolve(this.#handle(verified, operation, body));
+        return { feed, ...verified.file };
+      };
+      this.#feed = new FormFeed(request.headers, { onFile: begin, onFault: reject });
+    });
   }
 
   #open(verified: VerifiedRequest, operation: BoundOperation, transport: Transport): Body {
@@ -190,13 +244,19 @@ class S3Exchange implements Exchange {
       checkPayloadHash(verified);
       return NO_BODY;
     }
-    const plan = planBody(verified, boundsOf(operation));
-    const { body, feed } = this.#gateway.options.bodies.open(plan, transport);
-    this.#body = body;
+    const implied = operation.impliedChecksum(this.#gateway.options.objects, verified.request);
+    const plan = planBody(verified, boundsOf(operation), implied);
+    const { body, feed } = this.#openBody(plan, transport);
     this.#feed = feed;
-    // The operation may fail before it looks at the verdict.
-    body.settled.catch(() => undefined);
     return body;
+  }
+
+  #openBody(plan: BodyPlan, transport: Transport): { body: Body; feed: BodyFeed } {
+    const opened = this.#gateway.options.bodies.open(plan, transport);
+    this.#body = opened.body;
+    // The operation may fail before it looks at the verdict.
+    opened.body.settled.catch(() => undefined);
+    return opened;
   }
 
   #context(verified: VerifiedRequest): OperationContext {
@@ -210,18 +270,47 @@ class S3Exchange implements Exchange {
       rules: options.rules,
       clock: options.clock,
       region: options.region,
+      events: options.events,
+      lifecycleDayMs: options.lifecycleDayMs ?? DAY_MS,
+      note: (bucket, ...events) =>
+        options.events && noteEvents(options, this.#origin(verified.identity), bucket, events),
       get signal() {
         return signal();
       },
-      authorize: (action, bucket, key) => {
+      authorize: (action, bucket, key, versionId) => {
         const { identity, request } = verified;
-        options.authorizer.authorize(identity, action, bucket, key, request);
-        this.#checkOwner(
-          bucket,
-          verified.request.headers.get('x-amz-source-expected-bucket-owner'),
-        );
+        options.authorizer.authorize(identity, action, { bucket, key, versionId }, request);
+        // The only other bucket that a request reads from is a copy's source.
+        if (action !== 's3:GetObject') return;
+        this.#checkOwner(bucket, request.headers.get('x-amz-source-expected-bucket-owner'));
       },
     };
+  }
+
+  /** The answer of a website, when the host is one. */
+  #site(domains: readonly string[] = []): S3Response | undefined {
+    if (domains.length === 0) return undefined;
+    const host = this.#head.headers.find(([name]) => name === 'host')?.[1] ?? '';
+    if (virtualBucket(host, domains) === undefined) return undefined;
+    const { options, hostId } = this.#gateway;
+    const request = resolveRequest(this.#head, this.#id, domains);
+    this.#request = request;
+    this.#website = true;
+    if (this.#head.method === 'OPTIONS') return preflight(request, options.objects);
+    const visitor = options.insecure ? options.rootOwner : ANONYMOUS;
+    return serveWebsite(request, {
+      objects: options.objects,
+      authorize: (action, bucket, key) =>
+        options.authorizer.authorize(visitor, action, { bucket, key }, request),
+      hostId,
+      signal: this.#signal(),
+    });
+  }
+
+  #origin({ accessKeyId, ownerId }: Identity): EventOrigin {
+    const { hostId } = this.#gateway;
+    const { remoteAddress } = this.#head;
+    return { requestId: this.#id, hostId, remoteAddress, accessKeyId, ownerId };
   }
 
   /** Made when asked for: most requests never need one. */
@@ -271,6 +360,10 @@ class S3Exchange implements Exchange {
 
   #finish(response: S3Response): S3Response {
     this.#status = response.status;
+    this.#answer = response.headers;
+    this.#answeredMs = this.#gateway.options.clock.now();
+    const { objects } = this.#gateway.options;
+    const cors = this.#request === undefined ? [] : corsHeaders(this.#request, objects);
     return {
       ...response,
       headers: [
@@ -278,6 +371,7 @@ class S3Exchange implements Exchange {
         ['x-amz-id-2', this.#gateway.hostId],
         ['Server', 'Sluice'],
         ...response.headers,
+        ...cors,
       ],
     };
   }

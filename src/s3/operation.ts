@@ -4,10 +4,11 @@
  */
 import type { Body } from '../body/body.ts';
 import type { Clock } from '../base/clock.ts';
-import type { ObjectStore } from '../objects/contract.ts';
+import type { ChecksumAlgorithm, ObjectStore } from '../objects/contract.ts';
 import type { AccessRules } from './access-rules.ts';
 import type { Accounts } from './accounts.ts';
 import type { VerifiedRequest } from './authn.ts';
+import type { EventSink, ObjectEvent } from './events.ts';
 import type { S3Request, S3Response } from './request.ts';
 
 /** Who asks, as authentication proved it. */
@@ -33,8 +34,14 @@ export interface OperationContext {
   readonly region: string | undefined;
   /** The client went away, or the server stops. */
   readonly signal: AbortSignal;
+  /** Undefined: this server has no targets for event notifications. */
+  readonly events: EventSink | undefined;
+  /** The length of a day in lifecycle rules. */
+  readonly lifecycleDayMs: number;
+  /** To be awaited before the answer. Undefined, at the cost of a lookup, when nobody listens. */
+  note(bucket: string, ...events: readonly ObjectEvent[]): Promise<void> | undefined;
   /** For a second resource: a copy's source, a key in a document. Throws AccessDenied. */
-  authorize(action: Action, bucket: string, key?: string): void;
+  authorize(action: Action, bucket: string, key?: string, versionId?: string): void;
 }
 
 /** What the body is: nothing wanted, a small document, or an object's bytes. */
@@ -53,6 +60,11 @@ export interface Operation<Input, Output> {
    * it (the object of a CompleteMultipartUpload, whose body is a list of parts).
    */
   readonly checksumsOf?: 'body' | 'result';
+  /**
+   * Object data only: the checksum that S3 computes of the body although the client sent none of
+   * that kind. Synchronous, before the first byte; throws nothing (the operation will).
+   */
+  impliedChecksum?(objects: ObjectStore, request: S3Request): ChecksumAlgorithm | undefined;
   /** Pure; throws S3Error. */
   parse(request: S3Request): Input;
   run(context: OperationContext, input: Input, body: Body): Output | Promise<Output>;
@@ -66,6 +78,7 @@ export interface BoundOperation {
   readonly body: BodyKind;
   readonly documentBytesMax: number | undefined;
   readonly checksumsOf: 'body' | 'result';
+  impliedChecksum(objects: ObjectStore, request: S3Request): ChecksumAlgorithm | undefined;
   handle(context: OperationContext, body: Body): Promise<S3Response>;
 }
 
@@ -76,6 +89,7 @@ export function operation<Input, Output>(definition: Operation<Input, Output>): 
     body: definition.body,
     documentBytesMax: definition.documentBytesMax,
     checksumsOf: definition.checksumsOf ?? 'body',
+    impliedChecksum: (objects, request) => definition.impliedChecksum?.(objects, request),
     handle: async (context, body) => {
       const { request } = context.request;
       const input = definition.parse(request);

@@ -26,12 +26,16 @@ export interface S3Request {
   readonly method: string;
   /** Undefined: the service itself. */
   readonly bucket: string | undefined;
+  /** True: the host names the bucket, not the path. */
+  readonly hosted?: boolean | undefined;
   /** Decoded; undefined: the bucket itself. Never empty. */
   readonly key: string | undefined;
   /** Decoded, `+` is a space; first value of a repeated name wins. */
   readonly query: ReadonlyMap<string, string>;
   /** Lower-case names; repeated headers joined with `,`. */
   readonly headers: ReadonlyMap<string, string>;
+  /** PostObject only: the form's fields by lower-case name, without the file. */
+  readonly form?: ReadonlyMap<string, string> | undefined;
   readonly id: string;
 }
 

@@ -86,7 +86,8 @@ export function virtualBucket(host: string, domains: readonly string[]): string 
   return found;
 }
 
-function checkKey(key: string): string {
+/** Throws KeyTooLongError. */
+export function checkKey(key: string): string {
   const bytes = Buffer.byteLength(key);
   if (bytes > LIMITS.keyBytes) {
     throw new S3Error('KeyTooLongError', {
@@ -124,6 +125,7 @@ export function resolveRequest(
     id,
     method: head.method,
     bucket: bucket === '' ? undefined : bucket,
+    ...(hosted === undefined ? {} : { hosted: true }),
     key: key === '' ? undefined : checkKey(key),
     query: decodeQuery(head.rawQuery),
     headers,

@@ -3,7 +3,8 @@
  * and the two places credentials come in. Pure: no clock, no secrets store, no decisions.
  * Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
+import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { S3Request } from './request.ts';
@@ -17,7 +18,8 @@ export interface Presented {
   /** May itself contain slashes (Kerberos principals). */
   readonly accessKeyId: string;
   readonly day: string;
-  readonly region: string;
+  /** Undefined where the regions are signed in another place (SigV4A). */
+  readonly region: string | undefined;
   readonly service: string;
   readonly terminator: string;
   readonly signedHeaders: readonly string[];
@@ -33,14 +35,23 @@ const DATE = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 
 /** Milliseconds of a basic ISO 8601 date; undefined when it is not one. */
 export function parseAmzDate(text: string): number | undefined {
+  // Requests of one second say the same.
+  if (text === lastDate) return lastDateMs;
   const match = DATE.exec(text);
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second] = match;
   const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return Number.isNaN(ms) ? undefined : ms;
+  if (Number.isNaN(ms)) return undefined;
+  lastDate = text;
+  lastDateMs = ms;
+  return ms;
 }
 
-function malformed(form: Presented['form'], message: string): S3Error {
+let lastDate = '';
+let lastDateMs = 0;
+
+/** In the words of the form that carried the credentials. */
+export function malformed(form: Presented['form'], message: string): S3Error {
   return form === 'header'
     ? new S3Error('AuthorizationHeaderMalformed', {
         message: `The authorization header is malformed; ${message}`,
@@ -48,12 +59,13 @@ function malformed(form: Presented['form'], message: string): S3Error {
     : new S3Error('AuthorizationQueryParametersError', { message });
 }
 
-type Scope = Pick<Presented, 'accessKeyId' | 'day' | 'region' | 'service' | 'terminator'>;
+export type Scope = Pick<Presented, 'accessKeyId' | 'day' | 'region' | 'service' | 'terminator'>;
 
 const CREDENTIAL_SHAPE =
   'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".';
 
-function parseCredential(credential: string, form: Presented['form']): Scope {
+/** Throws in the words of the form that carried it. */
+export function parseCredential(credential: string, form: Presented['form']): Scope {
   const start = form === 'query' ? 'Error parsing the X-Amz-Credential parameter; ' : '';
   const parts = credential.split('/');
   const [day, region, service, terminator] = parts.slice(-4);
@@ -79,9 +91,13 @@ function parseCredential(credential: string, form: Presented['form']): Scope {
 }
 
 /** `Authorization: AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`. */
-export function parseAuthorization(request: S3Request, authorization: string): Presented {
+export function parseAuthorization(
+  request: S3Request,
+  authorization: string,
+  readCredential: typeof parseCredential = parseCredential,
+): Presented {
   const fields = new Map<string, string>();
-  for (const field of authorization.slice(ALGORITHM.length).split(',')) {
+  for (const field of authorization.slice(authorization.indexOf(' ')).split(',')) {
     const at = field.indexOf('=');
     if (at > 0) fields.set(field.slice(0, at).trim(), field.slice(at + 1).trim());
   }
@@ -90,7 +106,7 @@ export function parseAuthorization(request: S3Request, authorization: string): P
     if (value === undefined || value === '') throw malformed('header', `missing ${name}.`);
     return value;
   };
-  const scope = parseCredential(take('Credential'), 'header');
+  const scope = readCredential(take('Credential'), 'header');
   const signedHeaders = take('SignedHeaders').split(';');
   const signature = take('Signature');
   const date = request.headers.get('x-amz-date') ?? basicDate(request.headers.get('date'));
@@ -117,7 +133,11 @@ const PRESIGNED_NEEDS =
   'X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.';
 
 /** The X-Amz-* query parameters of a presigned request. */
-export function parsePresigned(request: S3Request): Presented {
+export function parsePresigned(
+  request: S3Request,
+  readCredential: typeof parseCredential = parseCredential,
+  algorithms: readonly string[] = [ALGORITHM],
+): Presented {
   const { query } = request;
   const take = (name: string): string => {
     const value = query.get(name);
@@ -130,7 +150,7 @@ export function parsePresigned(request: S3Request): Presented {
   const expires = take('X-Amz-Expires');
   const signedHeaders = take('X-Amz-SignedHeaders').split(';');
   const signature = take('X-Amz-Signature');
-  if (algorithm !== ALGORITHM) {
+  if (!algorithms.includes(algorithm)) {
     throw malformed('query', `X-Amz-Algorithm only supports "${ALGORITHM}"`);
   }
   if (parseAmzDate(date) === undefined) {
@@ -141,7 +161,7 @@ export function parsePresigned(request: S3Request): Presented {
   }
   return {
     form: 'query',
-    ...parseCredential(credential, 'query'),
+    ...readCredential(credential, 'query'),
     signedHeaders,
     signature,
     date,
@@ -196,6 +216,9 @@ function canonicalQuery(rawQuery: string): string {
   return pairs.map(([name, value]) => `${name}=${value}`).join('&');
 }
 
+/** White space that is not one space at a time. */
+const UNEVEN = /\s\s|[^\S ]/;
+
 /** The request's path and query were decoded once already, so decoding cannot fail here. */
 export function canonicalRequest(
   request: S3Request,
@@ -204,8 +227,8 @@ export function canonicalRequest(
 ): string {
   const lines = signedHeaders.map((name) => {
     // As the SDKs do: any run of white space, not only of spaces.
-    const value = (request.headers.get(name) ?? '').trim().replaceAll(/\s+/g, ' ');
-    return `${name}:${value}\n`;
+    const value = (request.headers.get(name) ?? '').trim();
+    return `${name}:${UNEVEN.test(value) ? value.replaceAll(/\s+/g, ' ') : value}\n`;
   });
   return [
     request.method,
@@ -218,12 +241,19 @@ export function canonicalRequest(
 }
 
 export function scopeOf(presented: Presented): string {
-  return `${presented.day}/${presented.region}/${presented.service}/${presented.terminator}`;
+  const { day, region, service, terminator } = presented;
+  return region === undefined
+    ? `${day}/${service}/${terminator}`
+    : `${day}/${region}/${service}/${terminator}`;
 }
 
-export function stringToSign(presented: Presented, canonical: string): string {
-  const hash = createHash('sha256').update(canonical).digest('hex');
-  return `${ALGORITHM}\n${presented.date}\n${scopeOf(presented)}\n${hash}`;
+export function stringToSign(
+  presented: Presented,
+  canonical: string,
+  algorithm: string = ALGORITHM,
+): string {
+  const digest = hash('sha256', canonical, 'hex');
+  return `${algorithm}\n${presented.date}\n${scopeOf(presented)}\n${digest}`;
 }
 
 const hmac = (key: string | Uint8Array, text: string): Buffer =>
@@ -234,11 +264,42 @@ export function deriveSigningKey(
   secret: string,
   scope: Pick<Presented, 'day' | 'region' | 'service'>,
 ): Buffer {
-  const key = hmac(hmac(hmac(`AWS4${secret}`, scope.day), scope.region), scope.service);
+  const key = hmac(hmac(hmac(`AWS4${secret}`, scope.day), scope.region ?? ''), scope.service);
   return hmac(key, 'aws4_request');
 }
 
 /** Lower-case hex: the only spelling of a signature that is accepted. */
 export function signatureOf(signingKey: Uint8Array, text: string): string {
-  return createHmac('sha256', signingKey).update(text).digest('hex');
+  const { inner, outer } = padsOf(signingKey);
+  const message = Buffer.allocUnsafe(BLOCK_BYTES + Buffer.byteLength(text));
+  message.set(inner);
+  message.write(text, BLOCK_BYTES);
+  outer.set(hash('sha256', message, 'buffer'), BLOCK_BYTES);
+  return hash('sha256', outer, 'hex');
+}
+
+/** HMAC's padded keys (RFC 2104), the outer one with room for the inner hash. */
+interface Pads {
+  readonly inner: Buffer;
+  readonly outer: Buffer;
+}
+
+const BLOCK_BYTES = 64;
+const HASH_BYTES = 32;
+/** A key that is remembered is used again and again. */
+const PADS = new WeakMap<Uint8Array, Pads>();
+
+function padsOf(key: Uint8Array): Pads {
+  const known = PADS.get(key);
+  if (known !== undefined) return known;
+  assert(key.length <= BLOCK_BYTES, 'signing keys are hashes');
+  const inner = Buffer.alloc(BLOCK_BYTES, 0x36);
+  const outer = Buffer.alloc(BLOCK_BYTES + HASH_BYTES, 0x5c);
+  for (const [at, byte] of key.entries()) {
+    inner[at] = byte ^ 0x36;
+    outer[at] = byte ^ 0x5c;
+  }
+  const pads = { inner, outer };
+  PADS.set(key, pads);
+  return pads;
 }

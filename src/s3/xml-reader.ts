@@ -2,6 +2,9 @@
  * Reads the small XML documents that requests carry, strictly, by `sax`. Refuses document type
  * declarations, processing instructions and entities beyond XML's five; bounds depth and nodes
  * (bytes are bounded by the body plan). Any violation is MalformedXML.
+ *
+ * One thing is read that XML 1.0 does not have: references to control characters. S3's own answers
+ * write keys with them, and a client must be able to name such a key in a document.
  */
 import sax from 'sax';
 import { LIMITS } from '../base/limits.ts';
@@ -26,6 +29,26 @@ interface OpenNode {
 /** Without `strictEntities`, which the package's types do not know, HTML's entities are read. */
 const OPTIONS = { trim: false, normalize: false, strictEntities: true };
 
+/** All that is read between `&` and `;` beside references to XML's own characters. */
+const XML_ENTITIES = { amp: '&', gt: '>', lt: '<', quot: '"', apos: "'" };
+
+/** Every usual spelling of a reference to a character that XML 1.0 cannot hold. */
+const ENTITIES: object = Object.freeze({ ...XML_ENTITIES, ...controlReferences() });
+
+function controlReferences(): Record<string, string> {
+  const references: Record<string, string> = {};
+  const controls = Array.from({ length: 32 }, (_, code) => code);
+  for (const code of [...controls, 0xfffe, 0xffff]) {
+    // Tab, line feed and carriage return are XML's own.
+    if (code === 9 || code === 10 || code === 13) continue;
+    for (const digits of [1, 2, 3, 4]) {
+      references[`#${String(code).padStart(digits, '0')}`] = String.fromCharCode(code);
+      references[`#x${code.toString(16).padStart(digits, '0')}`] = String.fromCharCode(code);
+    }
+  }
+  return references;
+}
+
 function localName(name: string): string {
   return name.slice(name.indexOf(':') + 1);
 }
@@ -33,6 +56,8 @@ function localName(name: string): string {
 /** The root element, which must have this name. Throws S3Error MalformedXML. */
 export function readXml(text: string, rootName: string): XmlNode {
   const parser = sax.parser(true, OPTIONS);
+  // A table that the package's types do not know; letters are folded.
+  Object.assign(parser, { ENTITIES });
   const open: OpenNode[] = [];
   let root: OpenNode | undefined;
   let nodes = 0;

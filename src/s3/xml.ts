@@ -36,8 +36,19 @@ export function element(name: string, value: string | number | boolean): string 
 
 /** Whole seconds, as S3 has them everywhere: listings and Last-Modified must say the same. */
 export function timestamp(ms: number): string {
-  return new Date(Math.floor(ms / 1000) * 1000).toISOString();
+  const minute = Math.floor(ms / MINUTE_MS);
+  if (minute !== lastMinute) {
+    lastMinute = minute;
+    // `2026-11-23T04:20:`, which the neighbours in a listing mostly share.
+    lastStart = new Date(minute * MINUTE_MS).toISOString().slice(0, -'00.000Z'.length);
+  }
+  const second = Math.floor(ms / 1000) - minute * 60;
+  return `${lastStart}${second < 10 ? '0' : ''}${second}.000Z`;
 }
+
+const MINUTE_MS = 60_000;
+let lastMinute = Number.NaN;
+let lastStart = '';
 
 /** A whole document in S3's namespace; `inner` is XML already. */
 export function xmlDocument(root: string, inner: string, namespace = S3_NAMESPACE): string {

@@ -38,20 +38,27 @@ export interface StartOptions {
 }
 
 /**
- * Starts `workers/<name>.worker` with `data` as its `workerData` and resolves when it posted
- * `READY`. Rejects when it failed or ended before. After that an error or exit is fatal.
+ * Starts `workers/<name>.worker` with `data` and the bell of its `Mailbox` as its `workerData`
+ * and resolves when it posted `READY`. Rejects when it failed or ended before. After that an
+ * error or exit is fatal.
  */
 export function startWorker<Out, In>(
   name: WorkerName,
-  data: unknown,
+  data: object,
   options: StartOptions = {},
 ): Promise<WorkerLink<Out, In>> {
-  const worker = new Worker(workerUrl(name), { workerData: data, name });
+  const bell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const workerData = { ...data, bell: bell.buffer };
+  const worker = new Worker(workerUrl(name), { workerData, name });
   const onFatal = options.onFatal ?? crash;
   let exitExpected = false;
   const ended = new Promise<number>((resolve) => worker.once('exit', resolve));
   const link: WorkerLink<Out, In> = {
-    post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
+    post: (message, transfer = []) => {
+      worker.postMessage(message, [...transfer]);
+      Atomics.add(bell, 0, 1);
+      Atomics.notify(bell, 0);
+    },
     onMessage: (listener) => {
       worker.removeAllListeners('message');
       worker.on('message', listener);

@@ -11,6 +11,7 @@
 import { assert } from '../base/assert.ts';
 import { ARENA_RESERVED_BYTES } from '../memory/arena.ts';
 import { KERNELS_WASM_BASE64 } from './kernels-module.ts';
+import { bindMd5, type Md5Exports, type Md5Kernels } from './md5-lanes.ts';
 import { SELF_TEST_BYTES, selfTest } from './self-test.ts';
 
 /** Scratch for folding CRCs: one for each of the first threads that want one. */
@@ -24,7 +25,7 @@ const SCRATCH_CLAIMS = 0x2fffc;
  * Offsets and lengths are bytes, any alignment. Target and source may be the same span, but must
  * not overlap otherwise (`copy` alone allows it). All are synchronous and allocate nothing.
  */
-export interface Kernels {
+export interface Kernels extends Md5Kernels {
   readonly memory: WebAssembly.Memory;
   copy(target: number, source: number, length: number): void;
   zero(target: number, length: number): void;
@@ -50,7 +51,7 @@ export interface Kernels {
 }
 
 /** What the module exports; i32 and i64 results come back signed. */
-interface Exports {
+interface Exports extends Md5Exports {
   prepareTables(): void;
   copy(target: number, source: number, length: number): void;
   zero(target: number, length: number): void;
@@ -152,6 +153,7 @@ function bind(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
     },
     ...bindHashes(raw, readable, writable),
     ...bindCrcs(memory, raw, readable),
+    ...bindMd5(memory, raw, readable),
   };
 }
 

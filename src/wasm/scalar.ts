@@ -96,3 +96,27 @@ export function crc(name: CrcName, state: bigint, source: Uint8Array): bigint {
   }
   return register ^ ones;
 }
+
+const MD5_SHIFTS = [
+  [7, 12, 17, 22],
+  [5, 9, 14, 20],
+  [4, 11, 16, 23],
+  [6, 10, 15, 21],
+] as const;
+
+/** The MD5 state after one more block of 64 bytes. Source: RFC 1321, 3.4 */
+export function md5Block(state: readonly number[], block: Uint8Array): number[] {
+  assert(state.length === 4 && block.length === 64, 'four words and one block');
+  const words = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  let [a = 0, b = 0, c = 0, d = 0] = state;
+  for (let step = 0; step < 64; step += 1) {
+    const round = step >>> 4;
+    const mixed = [(b & c) | (~b & d), (b & d) | (c & ~d), b ^ c ^ d, c ^ (b | ~d)][round] ?? 0;
+    const word = [step, 5 * step + 1, 3 * step + 5, 7 * step][round] ?? 0;
+    const sine = Math.floor(Math.abs(Math.sin(step + 1)) * 2 ** 32);
+    const sum = (a + mixed + words.getUint32(4 * (word % 16), true) + sine) | 0;
+    const shift = MD5_SHIFTS[round]?.[step % 4] ?? 0;
+    [a, d, c, b] = [d, c, b, (b + ((sum << shift) | (sum >>> (32 - shift)))) | 0];
+  }
+  return [a, b, c, d].map((word, index) => (word + (state[index] ?? 0)) >>> 0);
+}

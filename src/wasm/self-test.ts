@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts';
 import { crc32, crc32c, crc64nvme } from './crc.ts';
 import type { Kernels } from './kernels.ts';
+import { MD5_BLOCK_BYTES, MD5_LANES, MD5_START } from './md5-lanes.ts';
 import * as twin from './scalar.ts';
 
 /** Lengths on both sides of every step a kernel takes: 4, 8, 16, 32 and 64 bytes. */
@@ -28,6 +29,7 @@ export function selfTest(kernels: Kernels, base: number): void {
     testSpans(kernels, base, length);
   }
   testCoefficients(kernels, base);
+  testMd5(kernels, base);
   testCrcs(kernels, base, TABLE_BYTES);
   testCrcs(kernels, base, SELF_TEST_BYTES - 5);
 }
@@ -84,6 +86,25 @@ function testSpans(kernels: Kernels, base: number, length: number): void {
     () => kernels.zero(target, length),
     (into) => into.fill(0),
   );
+}
+
+/** One to four streams, two blocks each, from odd offsets. */
+function testMd5(kernels: Kernels, base: number): void {
+  for (let count = 1; count <= MD5_LANES; count += 1) {
+    const words = new Int32Array(4 * count);
+    const lanes = Array.from({ length: count }, (_, index) => {
+      words.set(MD5_START, 4 * index);
+      return { words, at: 4 * index, source: base + 101 * index + 1 };
+    });
+    kernels.md5Lanes(lanes, 2 * MD5_BLOCK_BYTES);
+    for (const { at, source } of lanes) {
+      const first = twin.md5Block(MD5_START, viewOf(kernels, source, MD5_BLOCK_BYTES));
+      const second = viewOf(kernels, source + MD5_BLOCK_BYTES, MD5_BLOCK_BYTES);
+      const expected = Int32Array.from(twin.md5Block(first, second));
+      const same = expected.every((word, index) => word === words[at + index]);
+      assert(same, 'md5 agrees with its twin');
+    }
+  }
 }
 
 /** A product is linear, so the sixteen low and sixteen high nibbles stand for all bytes. */

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Connection } from '../../perf/connection.ts';
+import { untilListening } from '../../perf/port.ts';
 import type { Keys } from '../../perf/sign.ts';
 
 export const KEYS: Keys = {
@@ -12,6 +12,7 @@ export const KEYS: Keys = {
 };
 
 export const GRACE_SECONDS = 2;
+const START_MS = 15_000;
 
 export class CrashServer {
   readonly port: number;
@@ -57,16 +58,7 @@ export class CrashServer {
       this.#stderr = (this.#stderr + data.toString()).slice(-8192);
     });
     this.#child = child;
-    for (let attempt = 0; attempt < 600; attempt += 1) {
-      if (child.exitCode !== null) throw new Error(`the server stopped at start: ${this.#stderr}`);
-      try {
-        (await Connection.open(this.port)).close();
-        return;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 25));
-      }
-    }
-    throw new Error('the server did not listen within 15 s');
+    await untilListening(this.port, child, START_MS, () => this.#stderr);
   }
 
   /** True when the process ended by itself: a crash nobody ordered. */

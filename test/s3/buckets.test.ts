@@ -177,7 +177,6 @@ describe('the place of a bucket', () => {
 });
 
 it.each([
-  ['x-amz-bucket-object-lock-enabled', 'true', 501, 'NotImplemented'],
   ['x-amz-acl', 'public-read-write', 400, 'InvalidBucketAclWithObjectOwnership'],
   ['x-amz-grant-full-control', 'id=x', 400, 'InvalidBucketAclWithObjectOwnership'],
 ])('%s: %s answers %i %s and makes nothing', async (name, value, status, code) => {

@@ -104,6 +104,15 @@ describe('keys', () => {
     expect(await left()).toBe(KEYS.length - 1);
   });
 
+  it('may be named by references that XML 1.0 does not have', async () => {
+    await ask(sluice, { method: 'PUT', path: `/${Bucket}/%01a%1Fb`, body: 'x' });
+    expect(await left()).toBe(KEYS.length + 1);
+    const body = '<Delete><Object><Key>&#x1;a&#31;b</Key></Object></Delete>';
+    const found = await ask(sluice, post(body));
+    expect(found.body.toString()).toContain('<Deleted><Key>&#x1;a&#x1F;b</Key></Deleted>');
+    expect(await left()).toBe(KEYS.length);
+  });
+
   it('keep the white space of their names', async () => {
     await client.send(new PutObjectCommand({ Bucket, Key: ' a ', Body: 'x' }));
     const body = '<Delete><Object>\n <Key> a </Key>\n</Object></Delete>';

@@ -146,7 +146,6 @@ describe('headers', () => {
   it.each([
     ['x-amz-storage-class', 'CHEAP', 400, 'InvalidStorageClass'],
     ['x-amz-server-side-encryption', 'AES256', 501, 'NotImplemented'],
-    ['x-amz-object-lock-mode', 'GOVERNANCE', 501, 'NotImplemented'],
     ['x-amz-acl', 'public-read', 400, 'AccessControlListNotSupported'],
     ['x-amz-acl', 'nonsense', 400, 'InvalidArgument'],
     ['x-amz-grant-read', 'id=x', 400, 'AccessControlListNotSupported'],

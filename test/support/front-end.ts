@@ -5,11 +5,24 @@
 import { expect } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import type { FrontLimits } from '../../src/http/live-request.ts';
-import { type HttpKind, type HttpServer, startServer } from '../../src/http/server.ts';
+import { HTTP_KINDS, type HttpKind, type HttpServer, startServer } from '../../src/http/server.ts';
 import { Arena, type Block, type Purpose } from '../../src/memory/arena.ts';
 import type { S3Response } from '../../src/s3/request.ts';
 import { RawConnection } from './raw-client.ts';
 import { blocksBody, ScriptedGateway } from './scripted-gateway.ts';
+
+/** Those that this system can load: the native addon is not there for every one. */
+export const KINDS: readonly HttpKind[] = await loadable();
+
+async function loadable(): Promise<readonly HttpKind[]> {
+  try {
+    await import('../../src/http/uws.ts');
+    return HTTP_KINDS;
+  } catch (error) {
+    process.stderr.write(`skipped: uWebSockets does not load (${String(error)})\n`);
+    return ['node'];
+  }
+}
 
 export const BLOCK_BYTES = 64 * 1024;
 export const GET = 'GET /p HTTP/1.1\r\nHost: x\r\n\r\n';

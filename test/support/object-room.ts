@@ -7,13 +7,13 @@ import type {
   Conditions,
   CopyOptions,
   CopySource,
-  Maintenance,
   ObjectAttributes,
   ObjectStore,
   PutResult,
   ReadOptions,
-  UploadAddress,
 } from '../../src/objects/contract.ts';
+import type { UploadAddress } from '../../src/objects/upload-contract.ts';
+import type { Maintenance } from '../../src/objects/maintenance.ts';
 import { openObjects } from '../../src/objects/object-store.ts';
 import { memoryBody, type MemoryBodyOptions } from './memory-body.ts';
 import { MemoryChunkStore } from './memory-chunk-store.ts';

@@ -25,6 +25,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   s3: { uses: ['base', 'body', 'chunks', 'objects'], types: ['memory', 'engine', 'meta'] },
   http: { uses: ['base', 'memory', 'body', 's3'] },
   admin: { uses: ['base'], types: ['s3', 'objects', 'engine', 'chunks', 'meta', 'body'] },
+  events: { uses: ['base', 'meta', 's3'], types: ['objects'] },
 };
 
 /** Files of a room that others may see; absent: all of them. Engines stay behind contracts. */
@@ -36,6 +37,10 @@ export const OPEN_FILES: Readonly<Record<string, Readonly<Record<string, readonl
     chunks: ['chunk-store.ts'],
     engine: ['engine.ts'],
   },
+  events: {
+    meta: ['meta-store.ts', 'keyspace.ts', 'records.ts', 'record-codec.ts'],
+    s3: ['events.ts', 'notification.ts'],
+  },
   s3: { chunks: ['chunk-store.ts'], engine: ['engine.ts'], meta: ['records.ts'] },
 };
 
@@ -43,9 +48,8 @@ export const OPEN_FILES: Readonly<Record<string, Readonly<Record<string, readonl
 export const FENCES: Readonly<Record<string, readonly string[]>> = {
   'uWebSockets.js': ['src/http/'],
   lmdb: ['src/meta/lmdb-'],
-  piscina: ['src/threads/', 'workers/'],
   'node:worker_threads': ['src/threads/', 'workers/'],
   'node:fs': ['src/chunks/', 'src/engine/', 'src/config.ts', 'src/main.ts', 'src/admin/'],
-  'node:fs/promises': ['src/chunks/', 'src/engine/', 'src/admin/'],
+  'node:fs/promises': ['src/chunks/', 'src/engine/', 'src/admin/', 'src/events/'],
   'node:net': ['src/config', 'src/admin/', 'src/http/'],
 };

@@ -86,6 +86,9 @@ export async function run(
     clock: { now: () => 0 },
     region: settings.region,
     signal: new AbortController().signal,
+    events: undefined,
+    lifecycleDayMs: 86_400_000,
+    note: () => undefined,
     authorize: (action, bucket, key) => void authorized.push(`${action} ${bucket}/${key}`),
   };
   const body = { bytes: async () => Promise.resolve(bytes) } as unknown as Body;

@@ -1,10 +1,10 @@
 /** A real server, as a process of its own or inside the test's, for tests through the front door. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort, untilListening } from '../../perf/port.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { Sluice } from '../../src/compose.ts';
 import { type Flags, readSettings } from '../../src/config.ts';
@@ -37,18 +37,6 @@ export interface SluiceProcess {
   close(): Promise<void>;
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 export async function startSluice(options: SluiceOptions = {}): Promise<SluiceProcess> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'sluice-test-'));
   const port = await freePort();
@@ -78,7 +66,7 @@ export async function startSluice(options: SluiceOptions = {}): Promise<SluicePr
     logs += data.toString();
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  await listening(port, child, () => logs);
+  await untilListening(port, child, START_MS, () => logs);
   const kill = (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     return exited;
@@ -97,25 +85,6 @@ export async function startSluice(options: SluiceOptions = {}): Promise<SluicePr
       if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-async function listening(port: number, child: ChildProcess, logs: () => string): Promise<void> {
-  const deadlineMs = Date.now() + START_MS;
-  while (Date.now() < deadlineMs) {
-    if (child.exitCode !== null) throw new Error(`the server stopped at start: ${logs()}`);
-    const up = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.once('error', () => resolve(false));
-    });
-    if (up) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  child.kill('SIGKILL');
-  throw new Error(`the server did not listen in time: ${logs()}`);
 }
 
 /** The composed server inside the test's own process, for a look at what it holds. */

@@ -2,7 +2,7 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { Body } from '../../body/body.ts';
-import type { Bucket } from '../../objects/contract.ts';
+import type { Bucket, LockTarget, ObjectAccess } from '../../objects/contract.ts';
 import { CONFIGS } from '../access-rules.ts';
 import { decodeAcl, type Grant, ownerGrants } from '../acl/acl.ts';
 import { aclXml, parseAcl } from '../acl/acl-document.ts';
@@ -12,12 +12,6 @@ import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf, objectOf } from '../resource.ts';
 import { readOptionalDocument, xmlResponse } from './document.ts';
-import { refuseVersion } from './get-object.ts';
-
-interface Target {
-  readonly bucket: string;
-  readonly key: string;
-}
 
 interface AclOutput {
   readonly ownerId: string;
@@ -50,24 +44,27 @@ export const getBucketAcl = operation<string, AclOutput>({
   render,
 });
 
-function noSuchKey(key: string): S3Error {
-  return new S3Error('NoSuchKey', { fields: { Key: key } });
+function parseTarget(request: S3Request): LockTarget {
+  return { ...objectOf(request), versionId: request.query.get('versionId') };
 }
 
-function parseTarget(request: S3Request): Target {
-  refuseVersion(request);
-  return objectOf(request);
+/** Throws NoSuchKey and what AWS says of versions that are not there, and of delete markers. */
+function existing({ objects }: OperationContext, target: LockTarget): ObjectAccess {
+  const { bucket, key, versionId } = target;
+  const found = objects.access(bucket, key, versionId);
+  if (found !== undefined) return found;
+  objects.tags(bucket, key, versionId);
+  throw new S3Error('NoSuchKey', { fields: { Key: key } });
 }
 
-export const getObjectAcl = operation<Target, AclOutput>({
+export const getObjectAcl = operation<LockTarget, AclOutput>({
   action: 's3:GetObjectAcl',
   body: 'none',
   parse: parseTarget,
-  run: (context, { bucket: name, key }) => {
+  run: (context, target) => {
     const { accounts, objects } = context;
-    const bucket = objects.bucket(name);
-    const found = objects.access(name, key);
-    if (found === undefined) throw noSuchKey(key);
+    const bucket = objects.bucket(target.bucket);
+    const found = existing(context, target);
     if (areDisabled(context, bucket)) {
       return { ownerId: bucket.ownerId, grants: ownerGrants(bucket.ownerId), accounts };
     }
@@ -122,19 +119,19 @@ export const putBucketAcl = operation<string, void>({
   render: () => DONE,
 });
 
-export const putObjectAcl = operation<Target, void>({
+export const putObjectAcl = operation<LockTarget, void>({
   action: 's3:PutObjectAcl',
   body: 'document',
   documentBytesMax: LIMITS.configXmlBytes,
   parse: parseTarget,
-  run: async (context, { bucket: name, key }, body) => {
+  run: async (context, target, body) => {
     const { accounts, objects, rules } = context;
     const asked = await readAsked(context, body);
+    const { bucket: name, key, versionId } = target;
     // Somebody else may have written it anew while the document came in.
-    context.authorize('s3:PutObjectAcl', name, key);
+    context.authorize('s3:PutObjectAcl', name, key, versionId);
     const bucket = objects.bucket(name);
-    const found = objects.access(name, key);
-    if (found === undefined) throw noSuchKey(key);
+    const found = existing(context, target);
     if (areDisabled(context, bucket)) {
       checkOwner(asked, bucket.ownerId);
       return refuseDisabled(context, bucket, asked);
@@ -143,7 +140,7 @@ export const putObjectAcl = operation<Target, void>({
     const grants = grantsOf(asked, found.ownerId, bucket.ownerId, accounts);
     refusePublicAcl(rules, bucket, grants);
     const { ownerId } = found;
-    await objects.setAcl(name, key, ownerId, storedAcl(grants, ownerId));
+    await objects.setAcl(target, ownerId, storedAcl(grants, ownerId));
   },
   render: () => DONE,
 });

@@ -87,7 +87,15 @@ function checkLocation(location: string, region: string | undefined): void {
 interface CreateInput {
   readonly name: string;
   readonly replication: Replication | undefined;
+  /** What the bucket is born with. */
+  readonly configs: ReadonlyMap<string, string>;
 }
+
+/** Object Lock needs versions. */
+const LOCKED: ReadonlyMap<string, string> = new Map([
+  ['versioning', 'Enabled'],
+  ['object-lock', '{}'],
+]);
 
 export const createBucket = operation<CreateInput, Bucket>({
   action: 's3:CreateBucket',
@@ -97,12 +105,10 @@ export const createBucket = operation<CreateInput, Bucket>({
     const name = bucketOf(request);
     checkBucketName(name);
     refuseUnbuiltHeaders(request.headers);
-    if (request.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true') {
-      throw new S3Error('NotImplemented', {
-        fields: { Header: 'x-amz-bucket-object-lock-enabled' },
-      });
-    }
-    return { name, replication: parseReplication(request) };
+    const locked =
+      request.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true';
+    const configs = locked ? LOCKED : new Map<string, string>();
+    return { name, replication: parseReplication(request), configs };
   },
   run: async (context, input, body) => {
     const document = await readOptionalDocument(body, LIMITS.configXmlBytes);
@@ -110,7 +116,8 @@ export const createBucket = operation<CreateInput, Bucket>({
     checkLocation(location, context.region);
     const { accounts, identity, request, rules } = context;
     const { ownerId } = identity;
-    const configs = accessConfigs(request.request, ownerId, rules, accounts);
+    const access = accessConfigs(request.request, ownerId, rules, accounts);
+    const configs = new Map([...input.configs, ...access]);
     return context.objects.createBucket({ ...input, location, ownerId, configs });
   },
   render: (bucket) => ({

@@ -33,11 +33,12 @@ export function parseCopySource(request: S3Request): CopySource {
   if (slash <= 0 || slash === bare.length - 1) {
     throw invalid(SHAPE, value);
   }
+  let versionId: string | undefined;
   if (query !== '') {
     const version = /^versionId=(.*)$/.exec(query)?.[1];
     if (version === undefined) throw invalid('Unsupported copy source parameter.', value);
-    // Only null versions exist until versioning is built: any other id names nothing.
-    if (version !== 'null') throw invalid('Invalid version id specified', version);
+    if (version === '') throw invalid('Version id cannot be the empty string', version);
+    versionId = version;
   }
   const key = bare.slice(slash + 1);
   if (Buffer.byteLength(key) > LIMITS.keyBytes) {
@@ -48,6 +49,7 @@ export function parseCopySource(request: S3Request): CopySource {
   return {
     bucket: bare.slice(0, slash),
     key,
+    versionId,
     conditions: parseConditions(request.headers, 'x-amz-copy-source-'),
   };
 }

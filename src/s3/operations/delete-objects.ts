@@ -2,19 +2,21 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import { StoreError } from '../../base/store-error.ts';
+import type { Conditions, DeleteResult } from '../../objects/contract.ts';
+import { removalOf } from '../events.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { element } from '../xml.ts';
 import { type XmlNode, readXml } from '../xml-reader.ts';
+import { bypasses } from './object-lock.ts';
 import { readDocument, xmlResponse } from './document.ts';
+import { conditionSize, conditionTime } from './object-headers.ts';
 
 interface Target {
   readonly key: string;
   readonly versionId: string | undefined;
-  readonly etag: string | undefined;
-  /** A condition that is not built: this key must not be deleted. */
-  readonly unbuilt: boolean;
+  readonly conditions: Conditions;
 }
 
 interface DeleteList {
@@ -32,6 +34,15 @@ const TARGET_ELEMENTS: ReadonlySet<string> = new Set([
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+function number(
+  text: string | undefined,
+  parse: (text: string) => number | undefined,
+): number | undefined {
+  const parsed = text === undefined ? undefined : parse(text);
+  if (text !== undefined && parsed === undefined) throw new S3Error('MalformedXML');
+  return parsed;
+}
+
 function parseTarget(node: XmlNode): Target {
   const values = new Map<string, string>();
   for (const child of node.children) {
@@ -46,8 +57,11 @@ function parseTarget(node: XmlNode): Target {
   return {
     key,
     versionId: values.get('VersionId'),
-    etag: values.get('ETag'),
-    unbuilt: values.has('LastModifiedTime') || values.has('Size'),
+    conditions: {
+      ifMatch: values.get('ETag'),
+      ifMatchSize: number(values.get('Size'), conditionSize),
+      ifMatchMtimeMs: number(values.get('LastModifiedTime'), conditionTime),
+    },
   };
 }
 
@@ -68,6 +82,7 @@ export function parseDeleteList(text: string): DeleteList {
 
 interface Outcome {
   readonly target: Target;
+  readonly result?: DeleteResult;
   readonly error: S3Error | undefined;
 }
 
@@ -89,7 +104,7 @@ function requireDigest(request: S3Request): void {
   });
 }
 
-function renderOutcome({ target, error }: Outcome, quiet: boolean): string {
+function renderOutcome({ target, result, error }: Outcome, quiet: boolean): string {
   const version = target.versionId === undefined ? '' : element('VersionId', target.versionId);
   if (error !== undefined) {
     return (
@@ -97,7 +112,11 @@ function renderOutcome({ target, error }: Outcome, quiet: boolean): string {
       `${element('Code', error.code)}${element('Message', error.message)}</Error>`
     );
   }
-  return quiet ? '' : `<Deleted>${element('Key', target.key)}${version}</Deleted>`;
+  if (quiet) return '';
+  const marker = result?.deleteMarker
+    ? element('DeleteMarker', true) + element('DeleteMarkerVersionId', result.versionId ?? 'null')
+    : '';
+  return `<Deleted>${element('Key', target.key)}${version}${marker}</Deleted>`;
 }
 
 function render({ quiet, outcomes }: DeleteOutput): S3Response {
@@ -108,18 +127,25 @@ function render({ quiet, outcomes }: DeleteOutput): S3Response {
 }
 
 /** Each key fails for itself: what the others did must still be told. */
-async function remove(context: OperationContext, bucket: string, target: Target): Promise<Outcome> {
+async function remove(
+  context: OperationContext,
+  bucket: string,
+  target: Target,
+  bypassGovernance: boolean,
+): Promise<Outcome> {
   try {
-    if (Buffer.byteLength(target.key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
-    const action = target.versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
-    context.authorize(action, bucket, target.key);
-    if (target.unbuilt) throw new S3Error('NotImplemented');
-    if (target.versionId !== undefined && target.versionId !== 'null') {
-      throw new S3Error('NoSuchVersion');
-    }
-    await context.objects.delete(bucket, target.key, { conditions: { ifMatch: target.etag } });
-    return { target, error: undefined };
+    const { key, versionId, conditions } = target;
+    if (Buffer.byteLength(key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
+    context.authorize('s3:DeleteObject', bucket, key, versionId);
+    if (bypassGovernance) context.authorize('s3:BypassGovernanceRetention', bucket, key);
+    const options = { conditions, versionId, bypassGovernance };
+    const result = await context.objects.delete(bucket, key, options);
+    return { target, result, error: undefined };
   } catch (error) {
+    // In a list, an id that no version could have is a version that is not there.
+    if (error instanceof S3Error && error.fields['ArgumentName'] === 'versionId') {
+      return { target, error: new S3Error('NoSuchVersion') };
+    }
     if (error instanceof S3Error) return { target, error };
     if (error instanceof StoreError) {
       return { target, error: new S3Error('InternalError', { cause: error }) };
@@ -141,8 +167,15 @@ export const deleteObjects = operation<string, DeleteOutput>({
     const { quiet, targets } = parseDeleteList(await readDocument(body, LIMITS.deleteXmlBytes));
     context.objects.bucket(bucket);
     // All at once: the store groups the commits, so a thousand keys cost a few flushes.
-    const removals = targets.map((target) => remove(context, bucket, target));
-    return { quiet, outcomes: await Promise.all(removals) };
+    const bypass = bypasses(context.request.request);
+    const removals = targets.map((target) => remove(context, bucket, target, bypass));
+    const outcomes = await Promise.all(removals);
+    const gone = outcomes.filter(({ error }) => error === undefined);
+    await context.note(
+      bucket,
+      ...gone.map(({ target, result }) => removalOf(target.key, target.versionId, result)),
+    );
+    return { quiet, outcomes };
   },
   render,
 });

@@ -3,20 +3,27 @@ import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type {
   DeleteOptions,
+  DeleteResult,
   RangeRequest,
   ReadOptions,
   ReadResult,
 } from '../../objects/contract.ts';
 import { isAnonymous } from '../accounts.ts';
+import { removalOf } from '../events.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
+import { expirationHeader } from './expiration.ts';
 import {
   checksumHeaders,
   objectHeaders,
+  DELETE_CONDITIONS,
   parseConditions,
+  parseDeleteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { bypasses } from './object-lock.ts';
+import { deleteHeaders, parseVersionId } from './version-id.ts';
 
 interface ReadInput {
   readonly bucket: string;
@@ -29,7 +36,9 @@ interface ReadInput {
 interface ReadOutput {
   readonly input: ReadInput;
   readonly result: ReadResult;
-  readonly signal: AbortSignal;
+  /** Made when asked for: most answers need none. */
+  signal(): AbortSignal;
+  readonly expiration: S3Response['headers'];
 }
 
 /**
@@ -37,7 +46,8 @@ interface ReadOutput {
  * allows and S3 does: the whole object is sent.
  */
 export function parseRange(value: string | undefined): RangeRequest | undefined {
-  const match = /^bytes=\s*(\d*)\s*-\s*(\d*)\s*$/.exec(value ?? '');
+  if (value === undefined) return undefined;
+  const match = /^bytes=\s*(\d*)\s*-\s*(\d*)\s*$/.exec(value);
   if (match === null) return undefined;
   const [, first = '', last = ''] = match;
   if (first === '') return last === '' ? undefined : { suffix: Number(last) };
@@ -57,16 +67,6 @@ export function parsePartNumber(value: string): number {
   return number;
 }
 
-/** Only null versions exist until versioning is built. Throws as AWS for a version nobody made. */
-export function refuseVersion(request: S3Request): void {
-  const version = request.query.get('versionId');
-  if (version === undefined || version === 'null') return;
-  throw new S3Error('InvalidArgument', {
-    message: 'Invalid version id specified',
-    fields: { ArgumentName: 'versionId', ArgumentValue: version },
-  });
-}
-
 const OVERRIDES = [
   'content-type',
   'content-language',
@@ -77,7 +77,6 @@ const OVERRIDES = [
 ] as const;
 
 function parseRead(request: S3Request): ReadInput {
-  refuseVersion(request);
   const { headers, query } = request;
   if (headers.has('x-amz-server-side-encryption-customer-algorithm')) {
     throw new S3Error('InvalidRequest', {
@@ -92,7 +91,7 @@ function parseRead(request: S3Request): ReadInput {
     });
   }
   const overrides: Record<string, string> = {};
-  for (const name of OVERRIDES) {
+  for (const name of query.size === 0 ? [] : OVERRIDES) {
     const value = query.get(`response-${name}`);
     // A header value must not be able to start another header.
     if (value !== undefined) overrides[name] = value.replaceAll(/[\r\n\0]/g, ' ');
@@ -103,6 +102,7 @@ function parseRead(request: S3Request): ReadInput {
       conditions: parseConditions(headers),
       range,
       ifRange: headers.get('if-range'),
+      versionId: parseVersionId(request),
       partNumber: part === undefined ? undefined : parsePartNumber(part),
     },
     overrides,
@@ -118,9 +118,13 @@ function checkOverrides({ identity }: OperationContext, { overrides }: ReadInput
   });
 }
 
-function renderRead({ input, result, signal }: ReadOutput, request: S3Request): S3Response {
+function renderRead(
+  { input, result, signal, expiration }: ReadOutput,
+  request: S3Request,
+): S3Response {
   const { head, range, partial } = result;
   const headers = objectHeaders(head, input.overrides);
+  headers.push(...expiration);
   const byPart = input.options.partNumber !== undefined;
   if (byPart && head.partCount > 0) headers.push(['x-amz-mp-parts-count', String(head.partCount)]);
   if (partial) {
@@ -139,7 +143,7 @@ function renderRead({ input, result, signal }: ReadOutput, request: S3Request): 
   if (request.method === 'HEAD') {
     return { status, headers, body: undefined, contentLength: range.length };
   }
-  const body = result.inline ?? { length: range.length, blocks: result.blocks(signal) };
+  const body = result.inline ?? { length: range.length, blocks: result.blocks(signal()) };
   return { status, headers, body };
 }
 
@@ -150,7 +154,8 @@ export const getObject = operation<ReadInput, ReadOutput>({
   run: (context, input) => {
     checkOverrides(context, input);
     const result = context.objects.read(input.bucket, input.key, input.options);
-    return { input, signal: context.signal, result };
+    const expiration = expirationHeader(context, input.bucket, result.head);
+    return { input, signal: () => context.signal, result, expiration };
   },
   render: renderRead,
 });
@@ -163,17 +168,25 @@ interface DeleteInput {
   readonly options: DeleteOptions;
 }
 
-export const deleteObject = operation<DeleteInput, void>({
+export const deleteObject = operation<DeleteInput, DeleteResult>({
   action: 's3:DeleteObject',
   body: 'none',
   parse: (request) => {
-    refuseVersion(request);
-    refuseUnbuiltHeaders(request.headers);
+    refuseUnbuiltHeaders(request.headers, DELETE_CONDITIONS);
     return {
       ...objectOf(request),
-      options: { conditions: { ifMatch: request.headers.get('if-match') } },
+      options: {
+        conditions: parseDeleteConditions(request.headers),
+        versionId: parseVersionId(request),
+        bypassGovernance: bypasses(request),
+      },
     };
   },
-  run: (context, input) => context.objects.delete(input.bucket, input.key, input.options),
-  render: () => ({ status: 204, headers: [], body: undefined }),
+  run: async (context, { bucket, key, options }) => {
+    if (options.bypassGovernance) context.authorize('s3:BypassGovernanceRetention', bucket, key);
+    const result = await context.objects.delete(bucket, key, options);
+    await context.note(bucket, removalOf(key, options.versionId, result));
+    return result;
+  },
+  render: (result) => ({ status: 204, headers: deleteHeaders(result), body: undefined }),
 });

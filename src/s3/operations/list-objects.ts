@@ -1,7 +1,8 @@
 /** ListObjects and ListObjectsV2: parse and render. */
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
-import type { ListEntry, Listing, ObjectStore } from '../../objects/contract.ts';
+import type { ObjectStore } from '../../objects/contract.ts';
+import type { ListEntry, Listing } from '../../objects/listing-contract.ts';
 import { displayNameOf } from '../accounts.ts';
 import { type BoundOperation, type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
@@ -86,9 +87,9 @@ interface ListInput {
 }
 
 /** The owner to show for an object. */
-type OwnerOf = (ownerId: string) => { readonly id: string; readonly name: string };
+export type OwnerOf = (ownerId: string) => { readonly id: string; readonly name: string };
 
-function ownersIn(context: OperationContext, bucketName: string): OwnerOf {
+export function ownersIn(context: OperationContext, bucketName: string): OwnerOf {
   const bucket = context.objects.bucket(bucketName);
   const nameOf = (id: string): string => displayNameOf(context.accounts, id);
   if (context.rules.ownership(bucket) !== 'BucketOwnerEnforced') {
@@ -98,7 +99,7 @@ function ownersIn(context: OperationContext, bucketName: string): OwnerOf {
   return () => owner;
 }
 
-function ownerXml({ id, name }: ReturnType<OwnerOf>): string {
+export function ownerXml({ id, name }: ReturnType<OwnerOf>): string {
   return `<Owner>${element('ID', id)}${element('DisplayName', name)}</Owner>`;
 }
 

@@ -1,13 +1,8 @@
 /** ListParts and ListMultipartUploads: parse and render. */
 import { LIMITS } from '../../base/limits.ts';
-import type {
-  Listing,
-  ListUploadsOptions,
-  ObjectStore,
-  Part,
-  Upload,
-  UploadAddress,
-} from '../../objects/contract.ts';
+import type { ObjectStore } from '../../objects/contract.ts';
+import type { Listing, ListUploadsOptions } from '../../objects/listing-contract.ts';
+import type { Part, Upload, UploadAddress } from '../../objects/upload-contract.ts';
 import { displayNameOf } from '../accounts.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';

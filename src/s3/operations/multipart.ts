@@ -2,17 +2,15 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { ByteRange } from '../../chunks/chunk-store.ts';
+import type { CopySource, PartChecksum, PutResult } from '../../objects/contract.ts';
 import type {
   CompletedPart,
   CompleteOptions,
-  CopySource,
   CreateUploadOptions,
   Part,
-  PartChecksum,
-  PutResult,
   Upload,
   UploadAddress,
-} from '../../objects/contract.ts';
+} from '../../objects/upload-contract.ts';
 import { isAnonymous } from '../accounts.ts';
 import { placeObject } from '../acl/placement.ts';
 import { type OperationContext, operation } from '../operation.ts';
@@ -22,17 +20,21 @@ import { element, timestamp } from '../xml.ts';
 import { type XmlNode, readXml } from '../xml-reader.ts';
 import { parseCopySource, parseCopySourceRange } from './copy-source.ts';
 import { readDocument, xmlResponse } from './document.ts';
+import { writtenExpiration } from './expiration.ts';
 import { parsePartNumber } from './get-object.ts';
 import {
   CHECKSUM_ALGORITHMS,
   bodyChecksumAlgorithm,
   headerChecksum,
+  impliedChecksum,
   parseAttributes,
   parseChecksumAlgorithm,
   parseChecksumType,
   parseWriteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { lockHeaders } from './object-lock.ts';
+import { versionHeaders } from './version-id.ts';
 
 function uploadOf(request: S3Request): UploadAddress {
   return { ...objectOf(request), uploadId: request.query.get('uploadId') ?? '' };
@@ -100,7 +102,8 @@ function createUpload(context: OperationContext, input: CreateInput): Promise<Up
     });
   }
   const { ownerId, acl } = placeObject(context, input.bucket);
-  const attributes = acl === undefined ? input.attributes : { ...input.attributes, acl };
+  const lock = lockHeaders(context.request.request.headers, context.clock.now());
+  const attributes = { ...input.attributes, lock, acl };
   const initiatorId = ownerId === identity.ownerId ? undefined : identity.ownerId;
   return objects.createUpload({ ...input, attributes, ownerId, initiatorId });
 }
@@ -121,6 +124,9 @@ interface PartInput {
 export const uploadPart = operation<PartInput, Part>({
   action: 's3:PutObject',
   body: 'stream',
+  // An upload that names an algorithm has it of every part, whoever computed it.
+  impliedChecksum: (objects, request) =>
+    objects.uploadChecksum(uploadOf(request)) ?? impliedChecksum(request.headers),
   parse: (request) => {
     refuseUnbuiltHeaders(request.headers);
     bodyChecksumAlgorithm(request.headers);
@@ -163,7 +169,8 @@ export const uploadPartCopy = operation<PartCopyInput, Part>({
     };
   },
   run: (context, input) => {
-    context.authorize('s3:GetObject', input.source.bucket, input.source.key);
+    const { bucket, key, versionId } = input.source;
+    context.authorize('s3:GetObject', bucket, key, versionId);
     return context.objects.copyPart(
       input.address,
       input.partNumber,
@@ -226,6 +233,7 @@ type CompleteInput = Omit<CompleteOptions, 'parts'>;
 interface CompleteOutput {
   readonly input: CompleteInput;
   readonly result: PutResult;
+  readonly expiration: S3Response['headers'];
 }
 
 function parseComplete(request: S3Request): CompleteInput {
@@ -245,7 +253,8 @@ function parseComplete(request: S3Request): CompleteInput {
   };
 }
 
-function renderComplete({ input, result }: CompleteOutput, request: S3Request): S3Response {
+function renderComplete(output: CompleteOutput, request: S3Request): S3Response {
+  const { input, result, expiration } = output;
   const { checksum } = result;
   const host = request.headers.get('host') ?? '';
   const scheme = request.head.secure ? 'https' : 'http';
@@ -259,6 +268,7 @@ function renderComplete({ input, result }: CompleteOutput, request: S3Request): 
         ? ''
         : element(`Checksum${checksum.algorithm}`, checksum.value) +
           element('ChecksumType', checksum.type)),
+    [...versionHeaders(result.versionId), ...expiration],
   );
 }
 
@@ -271,7 +281,11 @@ export const completeMultipartUpload = operation<CompleteInput, CompleteOutput>(
   run: async (context, input, body) => {
     const parts = parseCompletedParts(await readDocument(body, LIMITS.completeXmlBytes));
     const result = await context.objects.completeUpload({ ...input, parts }, context.signal);
-    return { input, result };
+    const { bucket, key } = input;
+    const { size, etag, versionId } = result;
+    const name = 'ObjectCreated:CompleteMultipartUpload';
+    await context.note(bucket, { name, key, size, etag, versionId });
+    return { input, result, expiration: writtenExpiration(context, bucket, key) };
   },
   render: renderComplete,
 });

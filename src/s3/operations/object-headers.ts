@@ -53,18 +53,29 @@ export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
   'SHA256',
 ];
 
+/** Full-object, and combined from the checksums of parts without reading them. */
+export const DEFAULT_CHECKSUM: ChecksumAlgorithm = 'CRC64NVME';
+
+/** What a delete may demand of the object beside its ETag. */
+export const DELETE_CONDITIONS: ReadonlySet<string> = new Set([
+  'x-amz-if-match-last-modified-time',
+  'x-amz-if-match-size',
+]);
+
+const NONE: ReadonlySet<string> = new Set();
+
 const UNBUILT_PREFIXES = [
   'x-amz-server-side-encryption',
   'x-amz-copy-source-server-side-encryption',
-  'x-amz-object-lock-',
   'x-amz-write-offset-bytes',
-  // Conditions of directory buckets: a delete that ignores its condition deletes too much.
-  'x-amz-if-match-',
+  // Conditions that only a delete has: nothing else may seem to keep them.
+  ...DELETE_CONDITIONS,
 ];
 
 /** Throws NotImplemented for a header that asks for something that is not built. */
-export function refuseUnbuiltHeaders(headers: Headers): void {
+export function refuseUnbuiltHeaders(headers: Headers, built: ReadonlySet<string> = NONE): void {
   for (const name of headers.keys()) {
+    if (!name.startsWith('x-amz-') || built.has(name)) continue;
     if (UNBUILT_PREFIXES.some((prefix) => name.startsWith(prefix))) throw notBuilt(name);
   }
 }
@@ -195,13 +206,54 @@ function httpDate(value: string | undefined): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** `prefix` is `x-amz-copy-source-` for the conditions on a copy's source. */
+/** `prefix`: `x-amz-copy-source-` or `x-amz-rename-source-` for conditions on a source. */
 export function parseConditions(headers: Headers, prefix = ''): Conditions {
+  // Names made anew for every request would have to be hashed for every look into the map.
+  const names = prefix === '' ? PLAIN_CONDITIONS : conditionNames(prefix);
   return {
-    ifMatch: headers.get(`${prefix}if-match`),
-    ifNoneMatch: headers.get(`${prefix}if-none-match`),
-    ifModifiedSinceMs: httpDate(headers.get(`${prefix}if-modified-since`)),
-    ifUnmodifiedSinceMs: httpDate(headers.get(`${prefix}if-unmodified-since`)),
+    ifMatch: headers.get(names.match),
+    ifNoneMatch: headers.get(names.noneMatch),
+    ifModifiedSinceMs: httpDate(headers.get(names.modifiedSince)),
+    ifUnmodifiedSinceMs: httpDate(headers.get(names.unmodifiedSince)),
+  };
+}
+
+function conditionNames(prefix: string) {
+  return {
+    match: `${prefix}if-match`,
+    noneMatch: `${prefix}if-none-match`,
+    modifiedSince: `${prefix}if-modified-since`,
+    unmodifiedSince: `${prefix}if-unmodified-since`,
+  };
+}
+
+const PLAIN_CONDITIONS = conditionNames('');
+
+/** Sizes and times of conditions; undefined: neither a whole number nor a date. */
+export function conditionSize(value: string): number | undefined {
+  return /^\d{1,15}$/.test(value.trim()) ? Number(value) : undefined;
+}
+
+export function conditionTime(value: string): number | undefined {
+  return httpDate(value);
+}
+
+/** Deletes know If-Match, and the size and the time that the object must have. */
+export function parseDeleteConditions(headers: Headers): Conditions {
+  const read = (name: string, parse: (value: string) => number | undefined) => {
+    const value = headers.get(name);
+    if (value === undefined) return undefined;
+    const parsed = parse(value);
+    if (parsed !== undefined) return parsed;
+    throw new S3Error('InvalidArgument', {
+      message: `Invalid value for the header ${name}`,
+      fields: { ArgumentName: name, ArgumentValue: value },
+    });
+  };
+  return {
+    ifMatch: headers.get('if-match'),
+    ifMatchSize: read('x-amz-if-match-size', conditionSize),
+    ifMatchMtimeMs: read('x-amz-if-match-last-modified-time', conditionTime),
   };
 }
 
@@ -262,6 +314,13 @@ export function bodyChecksumAlgorithm(headers: Headers): ChecksumAlgorithm | und
   return carried;
 }
 
+/** What S3 computes of an object whose client sends no checksum of its own. */
+export function impliedChecksum(headers: Headers): ChecksumAlgorithm | undefined {
+  const trailer = headers.get('x-amz-trailer');
+  if (trailer !== undefined && trailer !== '') return undefined;
+  return headerChecksum(headers) === undefined ? DEFAULT_CHECKSUM : undefined;
+}
+
 /** The one `x-amz-checksum-*` value of a request without a body of its own (Complete). */
 export function headerChecksum(headers: Headers): PartChecksum | undefined {
   for (const one of CHECKSUM_ALGORITHMS) {
@@ -307,5 +366,15 @@ export function objectHeaders(
   const tagCount = Object.keys(head.tags).length;
   if (tagCount > 0) list.push(['x-amz-tagging-count', String(tagCount)]);
   if (head.storageClass !== 'STANDARD') list.push(['x-amz-storage-class', head.storageClass]);
+  const { retention, legalHold } = head.lock ?? {};
+  if (retention !== undefined) {
+    const until = new Date(retention.untilMs).toISOString();
+    list.push(['x-amz-object-lock-mode', retention.mode]);
+    list.push(['x-amz-object-lock-retain-until-date', until]);
+  }
+  if (legalHold !== undefined) {
+    list.push(['x-amz-object-lock-legal-hold', legalHold ? 'ON' : 'OFF']);
+  }
+  if (head.versionId !== undefined) list.push(['x-amz-version-id', head.versionId]);
   return list;
 }

@@ -1,9 +1,12 @@
 /** PutObject and CopyObject: parse and render. The route table tells them apart by header. */
+import type { Body } from '../../body/body.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type {
   ChecksumAlgorithm,
   Conditions,
   CopyOptions,
+  CopyResult,
+  CopySource,
   ObjectAttributes,
   PutResult,
 } from '../../objects/contract.ts';
@@ -14,9 +17,12 @@ import { objectOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
 import { parseCopySource } from './copy-source.ts';
 import { xmlResponse } from './document.ts';
+import { writtenExpiration } from './expiration.ts';
 import {
   bodyChecksumAlgorithm,
   checksumHeaders,
+  DEFAULT_CHECKSUM,
+  impliedChecksum,
   parseHeadersAndMetadata,
   parseAttributes,
   parseChecksumAlgorithm,
@@ -25,8 +31,10 @@ import {
   parseWriteConditions,
   refuseUnbuiltHeaders,
 } from './object-headers.ts';
+import { lockHeaders } from './object-lock.ts';
+import { versionHeaders } from './version-id.ts';
 
-interface PutInput {
+export interface PutInput {
   readonly bucket: string;
   readonly key: string;
   readonly attributes: ObjectAttributes;
@@ -34,31 +42,73 @@ interface PutInput {
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
 }
 
-export const putObject = operation<PutInput, PutResult>({
+export function parsePut(request: S3Request): PutInput {
+  refuseUnbuiltHeaders(request.headers);
+  return {
+    ...objectOf(request),
+    attributes: parseAttributes(request.headers),
+    conditions: parseWriteConditions(request.headers),
+    checksumAlgorithm: bodyChecksumAlgorithm(request.headers) ?? DEFAULT_CHECKSUM,
+  };
+}
+
+interface Copied {
+  readonly result: CopyResult;
+  readonly expiration: S3Response['headers'];
+}
+
+export interface Written {
+  readonly result: PutResult;
+  readonly expiration: S3Response['headers'];
+}
+
+/** What a PUT and a posted form do alike. `event`: the last word of the event's name. */
+export async function writeObject(
+  context: OperationContext,
+  input: PutInput,
+  body: Body,
+  event: 'Put' | 'Post',
+): Promise<Written> {
+  const { attributes, bucket, key } = input;
+  const lock = lockHeaders(context.request.request.headers, context.clock.now());
+  const { ownerId, acl } = placeObject(context, bucket);
+  const plain = lock === undefined && acl === undefined;
+  const result = await context.objects.put(
+    {
+      ...input,
+      attributes: plain ? attributes : { ...attributes, lock, acl },
+      ownerId,
+      signal: context.signal,
+    },
+    body,
+  );
+  const { size, etag, versionId } = result;
+  const created = { name: `ObjectCreated:${event}`, key, size, etag, versionId };
+  // Awaited only when somebody listens: an await costs more than the question.
+  const noted = context.note(bucket, created);
+  if (noted !== undefined) await noted;
+  return { result, expiration: writtenExpiration(context, bucket, key) };
+}
+
+export const putObject = operation<PutInput, Written>({
   action: 's3:PutObject',
   body: 'stream',
-  parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
-    return {
-      ...objectOf(request),
-      attributes: parseAttributes(request.headers),
-      conditions: parseWriteConditions(request.headers),
-      checksumAlgorithm: bodyChecksumAlgorithm(request.headers),
-    };
-  },
-  run: (context, input, body) => {
-    const { ownerId, acl } = placeObject(context, input.bucket);
-    const attributes = acl === undefined ? input.attributes : { ...input.attributes, acl };
-    return context.objects.put({ ...input, attributes, ownerId, signal: context.signal }, body);
-  },
-  render: (result) => ({
+  impliedChecksum: (_, request) => impliedChecksum(request.headers),
+  parse: parsePut,
+  run: (context, input, body) => writeObject(context, input, body, 'Put'),
+  render: ({ result, expiration }) => ({
     status: 200,
-    headers: [['ETag', `"${result.etag}"`], ...checksumHeaders(result.checksum)],
+    headers: [
+      ['ETag', `"${result.etag}"`],
+      ...checksumHeaders(result.checksum),
+      ...versionHeaders(result.versionId),
+      ...expiration,
+    ],
     body: undefined,
   }),
 });
 
-type CopyInput = Omit<CopyOptions, 'ownerId' | 'acl' | 'signal'>;
+type CopyInput = Omit<CopyOptions, 'ownerId' | 'acl' | 'signal' | 'lock'>;
 
 interface Place {
   readonly bucket: string;
@@ -66,10 +116,11 @@ interface Place {
 }
 
 /** Tags that go along have to be readable there and writable here. */
-function authorizeTags(context: OperationContext, source: Place, target: Place): void {
-  const found = context.objects.access(source.bucket, source.key);
+function authorizeTags(context: OperationContext, source: CopySource, target: Place): void {
+  const { bucket, key, versionId } = source;
+  const found = context.objects.access(bucket, key, versionId);
   if (found === undefined || Object.keys(found.tags).length === 0) return;
-  context.authorize('s3:GetObjectTagging', source.bucket, source.key);
+  context.authorize('s3:GetObjectTagging', bucket, key, versionId);
   context.authorize('s3:PutObjectTagging', target.bucket, target.key);
 }
 
@@ -92,7 +143,8 @@ function parseCopy(request: S3Request): CopyInput {
   const replaceTags = directive(request, 'x-amz-tagging-directive') === 'REPLACE';
   const storageClass = parseStorageClass(headers);
   const redirect = headers.get('x-amz-website-redirect-location');
-  const itself = source.bucket === target.bucket && source.key === target.key;
+  const itself =
+    source.bucket === target.bucket && source.key === target.key && source.versionId === undefined;
   if (itself && !replaceMetadata && storageClass === undefined && redirect === undefined) {
     throw new S3Error('InvalidRequest', {
       message:
@@ -113,7 +165,7 @@ function parseCopy(request: S3Request): CopyInput {
   };
 }
 
-function renderCopy(result: PutResult): S3Response {
+function renderCopy({ result, expiration }: Copied): S3Response {
   const checksum = result.checksum;
   const inner =
     element('LastModified', timestamp(result.mtimeMs)) +
@@ -122,19 +174,34 @@ function renderCopy(result: PutResult): S3Response {
       ? ''
       : element(`Checksum${checksum.algorithm}`, checksum.value) +
         element('ChecksumType', checksum.type));
-  return xmlResponse('CopyObjectResult', inner);
+  const { versionId, sourceVersionId } = result;
+  const source: S3Response['headers'] =
+    sourceVersionId === undefined ? [] : [['x-amz-copy-source-version-id', sourceVersionId]];
+  return xmlResponse('CopyObjectResult', inner, [
+    ...versionHeaders(versionId),
+    ...source,
+    ...expiration,
+  ]);
 }
 
-export const copyObject = operation<CopyInput, PutResult>({
+export const copyObject = operation<CopyInput, Copied>({
   action: 's3:PutObject',
   body: 'none',
   parse: parseCopy,
-  run: (context, input) => {
-    const { source, bucket, key } = input;
-    context.authorize('s3:GetObject', source.bucket, source.key);
+  run: async (context, input) => {
+    const { bucket, key, source } = input;
+    context.authorize('s3:GetObject', source.bucket, source.key, source.versionId);
     if (input.tags === undefined) authorizeTags(context, source, { bucket, key });
     const placed = placeObject(context, bucket);
-    return context.objects.copy({ ...input, ...placed, signal: context.signal });
+    const result = await context.objects.copy({
+      ...input,
+      lock: lockHeaders(context.request.request.headers, context.clock.now()),
+      ...placed,
+      signal: context.signal,
+    });
+    const { size, etag, versionId } = result;
+    await context.note(bucket, { name: 'ObjectCreated:Copy', key, size, etag, versionId });
+    return { result, expiration: writtenExpiration(context, bucket, key) };
   },
   render: renderCopy,
 });

@@ -132,10 +132,6 @@ export function demandsOf(action: string, { headers }: S3Request): readonly Dema
     if (headers.has('x-amz-object-ownership')) {
       demands.push({ action: 's3:PutBucketOwnershipControls', keys: [] });
     }
-  } else if (action === 's3:GetObjectAttributes') {
-    demands.push({ action: 's3:GetObject', keys: [] });
-  } else if (action === 's3:GetObjectVersionAttributes') {
-    demands.push({ action: 's3:GetObjectVersion', keys: [] });
   }
   return demands;
 }

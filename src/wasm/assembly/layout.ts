@@ -8,6 +8,8 @@ export const GF_TABLES: usize = 0x10000;
 export const CRC32_TABLES: usize = 0x14000;
 export const CRC32C_TABLES: usize = 0x18000;
 export const CRC64_TABLES: usize = 0x20000;
+/** The 64 constants of MD5. */
+export const MD5_SINES: usize = 0x28000;
 
 /** How many bytes the slicing tables take in one step. */
 export const SLICES: u32 = 16;

@@ -3,15 +3,19 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hex } from '../../../src/base/bytes.ts';
 import { DIGESTS, type DigestName } from '../../../src/body/body.ts';
-import { DIGEST_BYTES, digestOnce, DigestSet, type Digests } from '../../../src/body/digests.ts';
+import { DigestSessions } from '../../../src/body/digest-sessions.ts';
+import { DigestSlots } from '../../../src/body/digest-slots.ts';
+import { DIGEST_BYTES, digestOnce, type Digests } from '../../../src/body/digests.ts';
 import { ARENA_RESERVED_BYTES } from '../../../src/memory/arena.ts';
 import { loadKernels } from '../../../src/wasm/kernels.ts';
-import { patterned } from '../../support/chunked-wire.ts';
+import { patterned, planOf } from '../../support/chunked-wire.ts';
 
 const BYTES_MAX = 64 * 1024;
 const pages = (ARENA_RESERVED_BYTES + BYTES_MAX) / 65_536;
 const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 const kernels = loadKernels(memory);
+
+const slots = DigestSlots.create(1);
 
 function streamed(
   names: Iterable<DigestName>,
@@ -19,13 +23,18 @@ function streamed(
   cuts: readonly number[],
 ): Digests {
   new Uint8Array(memory.buffer).set(bytes, ARENA_RESERVED_BYTES);
-  const set = new DigestSet(names, kernels);
+  const sessions = new DigestSessions(kernels, slots);
+  slots.begin(0, planOf(bytes.length, { digests: [...names] }));
   const edges = [0, ...cuts.filter((cut) => cut <= bytes.length).toSorted((a, b) => a - b)];
-  edges.forEach((edge, index) => {
+  for (const [index, edge] of edges.entries()) {
     const next = edges[index + 1] ?? bytes.length;
-    set.update({ offset: ARENA_RESERVED_BYTES + edge, length: next - edge });
-  });
-  return set.finish();
+    const steps = next > edge ? [ARENA_RESERVED_BYTES + edge, next - edge] : [];
+    sessions.run({ tasks: [{ slot: 0, steps }], drops: [] });
+  }
+  const task = { slot: 0, steps: [], finish: { trailer: undefined } };
+  const [reply] = sessions.run({ tasks: [task], drops: [] });
+  if (reply?.kind !== 'done') throw new Error('no digests');
+  return reply.digests;
 }
 
 const asHex = (digests: Digests): Record<string, string> =>

@@ -106,6 +106,34 @@ describe.each(REPLICATIONS)('%s', (replication) => {
     }
   });
 
+  it('rebuilds a column where one of the others lies', () => {
+    if (codec.parityColumns === 0) return;
+    const length = 77;
+    for (const missing of all) {
+      for (const overwritten of all.filter((column) => column !== missing)) {
+        fillData(codec);
+        encode(codec);
+        // One of exactly as many as are needed, the overwritten among them.
+        const spare = all.filter((column) => column !== missing && column !== overwritten);
+        const present = [...spare.slice(0, codec.dataColumns - 1), overwritten];
+        const target = offsetOf(overwritten);
+        codec.repair(offsets(present, offsetOf), new Map([[missing, target]]), length);
+        const same = Buffer.compare(viewOf(target, length), viewOf(offsetOf(missing), length));
+        if (same !== 0) expect.unreachable(`column ${missing} over ${overwritten}`);
+      }
+    }
+  });
+
+  it('refuses to overwrite a column that another still needs', () => {
+    if (codec.parityColumns < 2) return;
+    const present = offsets(all.slice(2), offsetOf);
+    const inPlace = new Map([
+      [0, offsetOf(2)],
+      [1, rebuiltOf(1)],
+    ]);
+    expect(() => codec.repair(present, inPlace, 8)).toThrow(AssertionError);
+  });
+
   it('refuses too few columns and columns it does not have', () => {
     const few = all.slice(0, codec.dataColumns - 1);
     const target = new Map([[columns - 1, rebuiltOf(0)]]);

@@ -69,7 +69,10 @@ describe.each(LAYOUTS)('damage under %s', (layout) => {
       expect((await readChunk(current.store, ref)).equals(payload), `${ref.length}`).toBe(true);
     }
     const { corruptShards } = current.store.stats();
-    expect(corruptShards).toBeGreaterThan(0);
+    // Of copies only the first is read, so chance decides how many; a cut volume keeps whole
+    // entries before the cut.
+    const read = stored.filter(({ ref }) => ref.packed === undefined && ref.nodes[0] === 0);
+    expect(corruptShards).toBeGreaterThanOrEqual(read.length);
     await current.close();
     current.remove();
   });

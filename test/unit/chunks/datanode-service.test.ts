@@ -1,6 +1,16 @@
 /** What a datanode thread does with a batch, run without the thread. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +24,15 @@ import { encodeHeader, entryBytesOf, headerSeed } from '../../../src/chunks/shar
 import { Arena, type Block } from '../../../src/memory/arena.ts';
 
 const LENGTH = 10_000;
+
+/** Path of an open descriptor of this process. */
+function targetOf(file: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${file}`);
+  } catch {
+    return undefined;
+  }
+}
 
 describe('datanode service', () => {
   let directory: string;
@@ -49,9 +68,17 @@ describe('datanode service', () => {
   /** The answers, message by message. */
   function serve(...requests: DatanodeRequest[]): (readonly DatanodeReply[])[] {
     const messages: (readonly DatanodeReply[])[] = [];
-    service.serve([requests.map((request, id) => [id, request] as const)], (replies) =>
-      messages.push(replies),
-    );
+    let left = 1;
+    service.serve([requests.map((request, id) => [id, request] as const)], (batch) => {
+      left -= batch.finished;
+      messages.push(
+        batch.replies.map((reply) =>
+          typeof reply === 'number' ? { id: reply, ok: true, value: undefined } : reply,
+        ),
+      );
+    });
+    // The front end counts on it: a batch is finished once, with its last answer.
+    expect(left).toBe(requests.some(({ kind }) => kind === 'close') ? left : 0);
     return messages;
   }
 
@@ -93,6 +120,35 @@ describe('datanode service', () => {
     scratch.setWindow(0, LENGTH);
     serve(read(chunkOf(3), 1, 2 * entryBytes));
     expect(Buffer.from(scratch.bytes).equals(Buffer.from(source.bytes))).toBe(true);
+  });
+
+  it('writes of one batch go to the file together, and fail together', () => {
+    const shard = `${chunkOf(1)}.0`;
+    const spans = [[source.base, 65_536]] as const;
+    const write = (at: number): DatanodeRequest => ({
+      kind: 'write',
+      shard,
+      at,
+      spans,
+      gather: true,
+    });
+    expect(serve(write(0), write(65_536)).flat()).toMatchObject([{ ok: true }, { ok: true }]);
+    const path = join(directory, 'shards', shard.slice(30, 32), shard);
+    const bytes = readFileSync(path);
+    expect(bytes.length).toBe(4096 + 2 * 65_536);
+    const stored = Buffer.from(source.capacity.subarray(0, 65_536));
+    expect(bytes.subarray(4096, 4096 + 65_536).equals(stored)).toBe(true);
+    expect(bytes.subarray(4096 + 65_536).equals(stored)).toBe(true);
+
+    // From here on the descriptor takes no writes.
+    const open = readdirSync('/proc/self/fd').find((file) => targetOf(file) === path);
+    closeSync(Number(open));
+    expect(openSync(path, 'r')).toBe(Number(open));
+    const failed = { ok: false, failure: 'unavailable' };
+    expect(serve(write(2 * 65_536), write(3 * 65_536)).flat()).toMatchObject([failed, failed]);
+    expect(serve(write(4 * 65_536)).flat()).toMatchObject([failed]);
+    expect(serve({ kind: 'abort', shard }).flat()).toMatchObject([{ ok: true }]);
+    expect(existsSync(path)).toBe(false);
   });
 
   it('a close makes durable what its batch holds, and is answered last', () => {

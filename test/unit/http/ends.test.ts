@@ -3,9 +3,9 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/base/log.ts';
 import { StoreError } from '../../../src/base/store-error.ts';
 import type { FrontLimits } from '../../../src/http/live-request.ts';
-import { HTTP_KINDS, type HttpKind, startServer } from '../../../src/http/server.ts';
+import { type HttpKind, startServer } from '../../../src/http/server.ts';
 import type { BlockBody } from '../../../src/s3/request.ts';
-import { BLOCK_BYTES, blocks, FrontEnd, GET, put, sleep } from '../../support/front-end.ts';
+import { BLOCK_BYTES, blocks, FrontEnd, GET, KINDS, put, sleep } from '../../support/front-end.ts';
 import { codeOf, headerOf, RawConnection } from '../../support/raw-client.ts';
 import { text } from '../../support/scripted-gateway.ts';
 
@@ -19,7 +19,7 @@ async function serve(limits?: Partial<FrontLimits>): Promise<RawConnection> {
 
 afterEach(() => front.close());
 
-describe.each(HTTP_KINDS)('over %s:', (each) => {
+describe.each(KINDS)('over %s:', (each) => {
   beforeAll(() => {
     kind = each;
   });

@@ -1,8 +1,8 @@
 /** Bodies and answers in every order: early answers, unwanted bodies, pauses, slow readers. */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FrontLimits } from '../../../src/http/live-request.ts';
-import { HTTP_KINDS, type HttpKind } from '../../../src/http/server.ts';
-import { BLOCK_BYTES, blocks, FrontEnd, GET, put, sleep } from '../../support/front-end.ts';
+import type { HttpKind } from '../../../src/http/server.ts';
+import { BLOCK_BYTES, blocks, FrontEnd, GET, KINDS, put, sleep } from '../../support/front-end.ts';
 import { headerOf, type RawConnection } from '../../support/raw-client.ts';
 import { text } from '../../support/scripted-gateway.ts';
 
@@ -19,7 +19,7 @@ async function serve(limits?: Partial<FrontLimits>): Promise<RawConnection> {
 
 afterEach(() => front.close());
 
-describe.each(HTTP_KINDS)('over %s:', (each) => {
+describe.each(KINDS)('over %s:', (each) => {
   beforeAll(() => {
     kind = each;
   });

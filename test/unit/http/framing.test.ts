@@ -1,14 +1,10 @@
 /** Responses on one kept-alive connection: framed so that the next one is always found. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/base/log.ts';
-import {
-  HTTP_KINDS,
-  type HttpKind,
-  type HttpServer,
-  startServer,
-} from '../../../src/http/server.ts';
+import { type HttpKind, type HttpServer, startServer } from '../../../src/http/server.ts';
 import { Arena } from '../../../src/memory/arena.ts';
 import type { S3Response } from '../../../src/s3/request.ts';
+import { KINDS } from '../../support/front-end.ts';
 import { headerOf, RawConnection } from '../../support/raw-client.ts';
 import { blocksBody, ScriptedGateway, text } from '../../support/scripted-gateway.ts';
 
@@ -46,7 +42,7 @@ async function nextIsFound(): Promise<void> {
   expect(connection.leftover).toHaveLength(0);
 }
 
-describe.each(HTTP_KINDS)('over %s:', (each) => {
+describe.each(KINDS)('over %s:', (each) => {
   beforeAll(() => {
     kind = each;
   });

@@ -1,4 +1,5 @@
 /** The arena: reference counts, first come first served, shares per purpose. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arena, type Block } from '../../../src/memory/arena.ts';
 
@@ -17,6 +18,24 @@ describe('arena', () => {
       block.release();
     }
     expect(arena.freeCount).toBe(8);
+  });
+
+  it('copies into a block what any alignment has, and nothing around it', () => {
+    const arena = arenaOf(4);
+    const block = arena.tryAcquire('ingest') as Block;
+    const source = Uint8Array.from({ length: 300 }, (_, index) => index % 251);
+    const piece = fc.tuple(fc.nat(64), fc.nat(200), fc.nat(BLOCK - 300));
+    fc.assert(
+      fc.property(piece, ([from, length, start]) => {
+        const slow = block.capacity.fill(0xaa).slice();
+        for (let at = 0; at < length; at += 1) slow[start + at] = source[from + at] ?? 0;
+        block.write(start, source.subarray(from, from + length));
+        expect(Buffer.compare(block.capacity, slow)).toBe(0);
+      }),
+    );
+    expect(() => block.write(BLOCK - 1, source)).toThrow('fits');
+    expect(() => block.write(-1, source)).toThrow('fits');
+    block.release();
   });
 
   it('frees a block with its last reference only, and refuses a release too many', () => {

@@ -8,7 +8,7 @@ import {
 } from '../../../src/objects/conditions.ts';
 import { failure, failureCode } from '../../support/s3-failure.ts';
 
-const object = { etag: 'abc', mtimeMs: Date.UTC(2026, 0, 1, 12, 0, 0, 900) };
+const object = { etag: 'abc', size: 5, mtimeMs: Date.UTC(2026, 0, 1, 12, 0, 0, 900) };
 const second = Date.UTC(2026, 0, 1, 12, 0, 0);
 
 describe('conditions of reads', () => {

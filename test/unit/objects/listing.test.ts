@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ListOptions } from '../../../src/objects/contract.ts';
+import type { ListOptions } from '../../../src/objects/listing-contract.ts';
 import { BUCKET, ObjectRoom, OWNER, PLAIN } from '../../support/object-room.ts';
 
 const byBytes = (left: string, right: string): number =>

@@ -262,7 +262,7 @@ describe('copy', () => {
     });
     expect(head.headers).not.toHaveProperty('x-amz-website-redirect-location');
     await room.copy('from', 'to', { tags: { u: '2' } });
-    expect(room.store.tags(BUCKET, 'to')).toEqual({ u: '2' });
+    expect(room.store.tags(BUCKET, 'to').tags).toEqual({ u: '2' });
   });
 
   it('a copy that is refused leaves the source alone in its blob', async () => {
@@ -306,7 +306,7 @@ describe('tags', () => {
     const put = await room.put('k', content(100 * KIB));
     room.clock.ms += 5000;
     await room.store.setTags(BUCKET, 'k', { colour: 'blue' });
-    expect(room.store.tags(BUCKET, 'k')).toEqual({ colour: 'blue' });
+    expect(room.store.tags(BUCKET, 'k').tags).toEqual({ colour: 'blue' });
     const { head } = room.store.read(BUCKET, 'k', { conditions: {} });
     expect(head).toMatchObject({ etag: put.etag, mtimeMs: put.mtimeMs });
     await room.reclaim();
@@ -321,19 +321,23 @@ describe('who may what', () => {
     await room.put('k', 'hello');
     const before = room.store.read(BUCKET, 'k', { conditions: {} }).head;
     expect(room.store.access(BUCKET, 'k')).toMatchObject({ acl: undefined, tags: {} });
-    await room.store.setAcl(BUCKET, 'k', OWNER, '[]');
-    const late = await failureCode(() => room.store.setAcl(BUCKET, 'k', 'other', undefined));
+    await room.store.setAcl({ bucket: BUCKET, key: 'k', versionId: undefined }, OWNER, '[]');
+    const late = await failureCode(() =>
+      room.store.setAcl({ bucket: BUCKET, key: 'k', versionId: undefined }, 'other', undefined),
+    );
     expect(late).toBe('OperationAborted');
     await room.reopen();
     const { acl, ownerId } = room.store.access(BUCKET, 'k') ?? {};
     expect([acl, ownerId]).toEqual(['[]', before.ownerId]);
     expect(room.store.read(BUCKET, 'k', { conditions: {} }).head).toEqual({ ...before, acl });
     expect((await room.get('k')).toString()).toBe('hello');
-    await room.store.setAcl(BUCKET, 'k', OWNER, undefined);
+    await room.store.setAcl({ bucket: BUCKET, key: 'k', versionId: undefined }, OWNER, undefined);
     expect(room.store.access(BUCKET, 'k')?.acl).toBeUndefined();
-    expect(await failureCode(() => room.store.setAcl(BUCKET, 'none', OWNER, '[]'))).toBe(
-      'NoSuchKey',
-    );
+    expect(
+      await failureCode(() =>
+        room.store.setAcl({ bucket: BUCKET, key: 'none', versionId: undefined }, OWNER, '[]'),
+      ),
+    ).toBe('NoSuchKey');
     expect(await failureCode(() => room.store.access('none', 'k'))).toBe('NoSuchBucket');
   });
 });

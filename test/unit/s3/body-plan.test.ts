@@ -74,7 +74,7 @@ describe('the form of the payload', () => {
   });
 
   it('is none that nobody knows, for any operation', async () => {
-    for (const mode of ['', 'x', 'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD', `${HASH}00`]) {
+    for (const mode of ['', 'x', 'STREAMING-AWS4-ECDSA-P384-SHA384-PAYLOAD', `${HASH}00`]) {
       const request = { payloadHash: mode } as Parameters<typeof checkPayloadHash>[0];
       const error = await failure(() => checkPayloadHash(request));
       expect(error.code).toBe('InvalidArgument');

@@ -40,13 +40,23 @@ describe('CreateBucket', () => {
         {
           name: 'bucket',
           replication: undefined,
+          configs: new Map(),
           location: '',
           ownerId: 'owner-id',
-          configs: new Map(),
         },
       ],
     ]);
     expect(response).toMatchObject({ status: 200, headers: [['Location', '/bucket']] });
+  });
+
+  it('makes one with Object Lock, which has versions', async () => {
+    const headers = { 'x-amz-bucket-object-lock-enabled': 'true' };
+    const { calls } = await create({ headers });
+    const configs = new Map([
+      ['versioning', 'Enabled'],
+      ['object-lock', '{}'],
+    ]);
+    expect(calls[0]?.[1]).toMatchObject({ configs });
   });
 
   it('keeps the constraint and the replication it was asked for', async () => {
@@ -75,7 +85,6 @@ describe('CreateBucket', () => {
     [{ target: '/bucket--ol-s3' }, 'InvalidBucketName'],
     [{ target: '/bucket--x-s3' }, 'InvalidBucketName'],
     [{ headers: { 'x-sluice-replication': 'four' } }, 'InvalidArgument'],
-    [{ headers: { 'x-amz-bucket-object-lock-enabled': 'true' } }, 'NotImplemented'],
     [{ headers: { 'x-amz-acl': 'public-read' } }, 'InvalidBucketAclWithObjectOwnership'],
     [{ headers: { 'x-amz-object-ownership': 'Nobody' } }, 'InvalidArgument'],
     [{ body: '<Other/>' }, 'MalformedXML'],

@@ -1,7 +1,8 @@
 /** ListObjects, ListObjectsV2, ListParts, ListMultipartUploads: parse and render. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ListEntry, Listing, Part, Upload } from '../../../src/objects/contract.ts';
+import type { ListEntry, Listing } from '../../../src/objects/listing-contract.ts';
+import type { Part, Upload } from '../../../src/objects/upload-contract.ts';
 import {
   boundName,
   decodeToken,

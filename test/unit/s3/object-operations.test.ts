@@ -17,6 +17,7 @@ const put: PutResult = {
   size: 5,
   mtimeMs: MTIME,
   checksum: { algorithm: 'CRC32C', type: 'FULL_OBJECT', value: 'AAAAAA==' },
+  versionId: undefined,
 };
 const head: ObjectHead = {
   key: 'k',
@@ -30,12 +31,14 @@ const head: ObjectHead = {
   metadata: { colour: 'blue', __proto__x: 'kept' },
   tags: { a: '1', b: '2' },
   storageClass: 'STANDARD_IA',
+  versionId: undefined,
 };
 const read = (fields: Partial<ReadResult> = {}): ReadResult => ({
   head,
   range: { offset: 0, length: 10 },
   partial: false,
   inline: Buffer.from('0123456789'),
+  parts: () => ({ parts: [], truncated: false }),
   blocks: () => {
     throw new Error('inline');
   },
@@ -94,7 +97,7 @@ describe('PutObject', () => {
     ['InvalidStorageClass', { 'x-amz-storage-class': 'FAST' }],
     ['NotImplemented', { 'x-amz-server-side-encryption': 'AES256' }],
     ['AccessControlListNotSupported', { 'x-amz-acl': 'public-read' }],
-    ['NotImplemented', { 'x-amz-object-lock-mode': 'GOVERNANCE' }],
+    ['InvalidArgument', { 'x-amz-object-lock-mode': 'GOVERNANCE' }],
     ['NotImplemented', { 'if-none-match': `"${ETAG}"` }],
     ['InvalidRequest', { 'x-amz-sdk-checksum-algorithm': 'CRC32' }],
     ['InvalidRequest', { 'x-amz-sdk-checksum-algorithm': 'MD5' }],
@@ -213,7 +216,7 @@ describe('GetObject and HeadObject', () => {
   });
 
   const refused: [string, string, Record<string, string>][] = [
-    ['InvalidArgument', '/b/k?versionId=abc', {}],
+    ['InvalidArgument', '/b/k?versionId=', {}],
     ['InvalidArgument', '/b/k?partNumber=0', {}],
     ['InvalidArgument', '/b/k?partNumber=10001', {}],
     ['InvalidArgument', '/b/k?partNumber=x', {}],
@@ -245,20 +248,27 @@ describe('GetObject and HeadObject', () => {
 
 describe('DeleteObject', () => {
   it('answers 204, condition included', async () => {
-    const { response, calls } = await run(deleteObject, {
-      method: 'DELETE',
-      target: '/b/k',
-      headers: { 'if-match': '"x"' },
-    });
+    const headers = { 'if-match': '"x"' };
+    const asked = { method: 'DELETE', target: '/b/k?versionId=v1', headers };
+    const plain = { versionId: undefined, deleteMarker: false };
+    const { response, calls } = await run(deleteObject, asked, { delete: plain });
     expect(response).toEqual({ status: 204, headers: [], body: undefined });
-    expect(calls).toEqual([['delete', 'b', 'k', { conditions: { ifMatch: '"x"' } }]]);
+    const conditions = { ifMatch: '"x"' };
+    const options = { conditions, versionId: 'v1', bypassGovernance: false };
+    expect(calls).toEqual([['delete', 'b', 'k', options]]);
+    const marker = { versionId: 'v2', deleteMarker: true };
+    const marked = await run(deleteObject, asked, { delete: marker });
+    expect(marked.response.headers).toEqual([
+      ['x-amz-delete-marker', 'true'],
+      ['x-amz-version-id', 'v2'],
+    ]);
   });
 
-  it('deletes nothing on a condition that is not built', async () => {
-    const headers = { 'x-amz-if-match-size': '5' };
+  it('deletes nothing on a condition that says nothing', async () => {
+    const headers = { 'x-amz-if-match-size': 'five' };
     const deleting = run(deleteObject, { method: 'DELETE', target: '/b/k', headers });
-    expect(await codeOf(deleting)).toBe('NotImplemented');
-    const version = run(deleteObject, { method: 'DELETE', target: '/b/k?versionId=v1' });
+    expect(await codeOf(deleting)).toBe('InvalidArgument');
+    const version = run(deleteObject, { method: 'DELETE', target: '/b/k?versionId=' });
     expect(await codeOf(version)).toBe('InvalidArgument');
   });
 });
@@ -317,7 +327,7 @@ describe('CopyObject', () => {
     ['InvalidArgument', { 'x-amz-copy-source': 'bucket-only' }],
     ['InvalidArgument', { 'x-amz-copy-source': '/b/' }],
     ['InvalidArgument', { 'x-amz-copy-source': 'b/%zz' }],
-    ['InvalidArgument', { 'x-amz-copy-source': 'b/x?versionId=v7' }],
+    ['InvalidArgument', { 'x-amz-copy-source': 'b/x?versionId=' }],
     ['InvalidArgument', { 'x-amz-copy-source': 'b/x?acl' }],
     ['KeyTooLongError', { 'x-amz-copy-source': `b/${'x'.repeat(1025)}` }],
     ['InvalidRequest', { 'x-amz-copy-source': 'b/x', 'x-amz-checksum-algorithm': 'MD4' }],
@@ -334,7 +344,7 @@ describe('object tagging', () => {
     const { response } = await run(
       getObjectTagging,
       { target: '/b/k?tagging' },
-      { tags: { 'a&b': '<1>', c: '' } },
+      { tags: { tags: { 'a&b': '<1>', c: '' }, versionId: undefined } },
     );
     expect(response.body).toBe(
       '<?xml version="1.0" encoding="UTF-8"?>\n' +
@@ -345,18 +355,24 @@ describe('object tagging', () => {
   });
 
   const tagging = (tags: string): ReturnType<typeof run> =>
-    run(putObjectTagging, {
-      method: 'PUT',
-      target: '/b/k?tagging',
-      body: `<Tagging><TagSet>${tags}</TagSet></Tagging>`,
-    });
+    run(
+      putObjectTagging,
+      {
+        method: 'PUT',
+        target: '/b/k?tagging',
+        body: `<Tagging><TagSet>${tags}</TagSet></Tagging>`,
+      },
+      { setTags: { tags: {}, versionId: 'v' } },
+    );
 
   it('replaces the set and deletes it', async () => {
     const { calls, response } = await tagging('<Tag><Key>a</Key><Value> x </Value></Tag>');
-    expect(calls).toEqual([['setTags', 'b', 'k', { a: ' x ' }]]);
-    expect(response.status).toBe(200);
-    const deleted = await run(deleteObjectTagging, { method: 'DELETE', target: '/b/k?tagging' });
-    expect(deleted.calls).toEqual([['setTags', 'b', 'k', {}]]);
+    expect(calls).toEqual([['setTags', 'b', 'k', { a: ' x ' }, undefined]]);
+    expect([response.status, response.headers]).toEqual([200, [['x-amz-version-id', 'v']]]);
+    const asked = { method: 'DELETE', target: '/b/k?tagging&versionId=v' };
+    const answers = { setTags: { tags: {}, versionId: 'v' } };
+    const deleted = await run(deleteObjectTagging, asked, answers);
+    expect(deleted.calls).toEqual([['setTags', 'b', 'k', {}, 'v']]);
     expect(deleted.response.status).toBe(204);
   });
 

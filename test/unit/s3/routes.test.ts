@@ -83,7 +83,7 @@ describe('a request', () => {
     ['PUT', '/b/k?uploads'],
     ['HEAD', '/b/k?uploadId=u'],
     ['HEAD', '/b?policy'],
-    ['GET', '/b?list-type=2&cors=&delete'],
+    ['GET', '/b?list-type=2&replication=&delete'],
   ])('%s %s never falls through to the plain operation', async (method, target) => {
     const error = await failure(() => route(method, target));
     expect([405, 501]).toContain(error.status);
@@ -91,9 +91,9 @@ describe('a request', () => {
 
   it.each([
     ['POST', '/', 'SERVICE', 'GET'],
-    ['PATCH', '/b', 'BUCKET', 'DELETE, GET, HEAD, OPTIONS, POST, PUT'],
-    ['POST', '/b', 'BUCKET', 'DELETE, GET, HEAD, OPTIONS, POST, PUT'],
-    ['POST', '/b/k', 'OBJECT', 'DELETE, GET, HEAD, OPTIONS, POST, PUT'],
+    ['PATCH', '/b', 'BUCKET', 'DELETE, GET, HEAD, POST, PUT'],
+    ['POST', '/b', 'BUCKET', 'DELETE, GET, HEAD, POST, PUT'],
+    ['POST', '/b/k', 'OBJECT', 'DELETE, GET, HEAD, POST, PUT'],
   ])('%s %s is not allowed', async (method, target, ResourceType, Allow) => {
     const error = await failure(() => route(method, target));
     expect(error.code).toBe('MethodNotAllowed');
@@ -101,9 +101,8 @@ describe('a request', () => {
     expect(error.headers).toEqual({ Allow });
   });
 
-  it('with a form is a PostObject, whatever its letters', async () => {
+  it('with a form is a PostObject, whatever its letters', () => {
     const headers = { 'content-type': 'Multipart/Form-Data; boundary=x' };
-    const error = await failure(() => route('POST', '/b', headers));
-    expect(error.fields).toEqual({ Operation: 'PostObject' });
+    expect(route('POST', '/b', headers)).toBe('PostObject');
   });
 });

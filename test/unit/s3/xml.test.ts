@@ -35,6 +35,12 @@ describe('what is read', () => {
     expect(readXml('<A> a\n b&#13;&#x1F600;&apos;</A>', 'A').text).toBe(" a\n b\r\u{1f600}'");
   });
 
+  it('reads references to control characters, which keys may have and S3 writes', () => {
+    expect(readXml('<A>&#x1;&#x01;&#x0001;&#1;&#x1F;&#x1f;&#x0;&#xFFFE;</A>', 'A').text).toBe(
+      '\u0001\u0001\u0001\u0001\u001f\u001f\0\ufffe',
+    );
+  });
+
   it.each([
     ['nothing', ''],
     ['no XML', 'hello'],
@@ -47,6 +53,8 @@ describe('what is read', () => {
     ['an entity of its own', '<!DOCTYPE A [<!ENTITY e "x">]><A>&e;</A>'],
     ['an external entity', '<!DOCTYPE A SYSTEM "file:///etc/passwd"><A/>'],
     ["an entity of HTML's", '<A>&copy;</A>'],
+    ['a number that is none', '<A>&#x1g;</A>'],
+    ['a number beyond Unicode', '<A>&#x110000;</A>'],
     ['half a surrogate pair', '<A>&#xD800;</A>'],
     ['a processing instruction', '<A><?php echo 1?></A>'],
     ['an unquoted attribute', '<A x=1/>'],
