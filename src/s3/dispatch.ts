@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { S3Error, type S3ErrorCode } from '../base/s3-error.ts';
 import type { Body, BodyFeed, BodyPlan, Transport } from '../body/body.ts';
 import { AssertionError } from '../base/assert.ts';
-import { ANONYMOUS } from './accounts.ts';
+import { ANONYMOUS, isAnonymous } from './accounts.ts';
 import type { AccessEntry } from './access-log.ts';
 import { Authenticator, type VerifiedRequest } from './authn.ts';
 import { boundsOf, checkPayloadHash, planBody, planForm } from './body-plan.ts';
@@ -189,7 +189,7 @@ class S3Exchange implements Exchange {
     if (this.#head.method === 'OPTIONS') return preflight(this.#request, options.objects);
     if (isForm(this.#request)) return await this.#runForm(this.#request, transport);
     const verified = authenticator.authenticate(this.#request, this.#startedMs);
-    const operation = this.#admit(verified, routeOf(verified.request));
+    const operation = this.#admit(verified, wantedBy(verified));
     const body = this.#open(verified, operation, transport);
     return await this.#handle(verified, operation, body);
   }
@@ -379,4 +379,14 @@ class S3Exchange implements Exchange {
 
 export function openGateway(options: GatewayOptions): S3Gateway {
   return new S3Gateway(options);
+}
+
+/** Nobody learns what this server has no operation for. */
+function wantedBy({ identity, request }: VerifiedRequest): OperationName {
+  try {
+    return routeOf(request);
+  } catch (error) {
+    if (isAnonymous(identity)) throw new S3Error('AccessDenied', { cause: error });
+    throw error;
+  }
 }
