@@ -36,7 +36,11 @@ type DataJson =
   | { readonly kind: 'hold'; readonly hold: Hold };
 
 function encode(kind: RowKind, json: unknown, attachments: readonly Uint8Array[] = []): Uint8Array {
-  const text = Buffer.from(JSON.stringify(json), 'utf8');
+  return encodeText(kind, JSON.stringify(json), attachments);
+}
+
+function encodeText(kind: RowKind, json: string, attachments: readonly Uint8Array[]): Uint8Array {
+  const text = Buffer.from(json, 'utf8');
   const attached = attachments.reduce((sum, bytes) => sum + bytes.length, 0);
   const row = new Uint8Array(HEAD_BYTES + text.length + attached);
   assert(row.length <= LIMITS.rowValueBytes, `${kind} row of ${row.length} bytes fits a value`);
@@ -168,15 +172,6 @@ export function decodePart(row: Uint8Array): PartRecord {
   return { ...json, data: storedData(json.data, opened) };
 }
 
-export function encodeBlobPage(page: BlobPage): Uint8Array {
-  const attachments: Uint8Array[] = [];
-  const segments = page.segments.map((segment) => ({
-    ...segment,
-    data: dataJson(segment.data, attachments),
-  }));
-  return encode('page', { ...page, segments }, attachments);
-}
-
 export function decodeBlobPage(row: Uint8Array): BlobPage {
   const opened = open('page', row);
   const json = opened.json as unknown as {
@@ -200,28 +195,27 @@ export interface EncodedPage {
 /** Cuts segments into encoded pages, in order; page n belongs under `pageKey(n)`. */
 export function encodeBlobPages(segments: readonly SegmentRecord[]): EncodedPage[] {
   const pages: EncodedPage[] = [];
-  let gathered: SegmentRecord[] = [];
+  let texts: string[] = [];
+  let attachments: Uint8Array[] = [];
   let bytes = 0;
   const cut = (): void => {
-    if (gathered.length === 0) return;
-    const value = encodeBlobPage({ segments: gathered });
-    pages.push({ value, segmentCount: gathered.length });
-    gathered = [];
+    if (texts.length === 0) return;
+    const value = encodeText('page', `{"segments":[${texts.join(',')}]}`, attachments);
+    pages.push({ value, segmentCount: texts.length });
+    texts = [];
+    attachments = [];
     bytes = 0;
   };
   for (const segment of segments) {
-    const segmentBytes = segmentLength(segment);
-    if (bytes + segmentBytes > PAGE_BYTES) cut();
-    gathered.push(segment);
-    bytes += segmentBytes;
+    const attached: Uint8Array[] = [];
+    const text = JSON.stringify({ ...segment, data: dataJson(segment.data, attached) });
+    // With its comma.
+    const added = Buffer.byteLength(text) + 1 + (attached[0]?.length ?? 0);
+    if (bytes + added > PAGE_BYTES) cut();
+    texts.push(text);
+    attachments.push(...attached);
+    bytes += added;
   }
   cut();
   return pages;
-}
-
-/** Bytes that a segment adds to its page, with its comma. */
-function segmentLength(segment: SegmentRecord): number {
-  const attachments: Uint8Array[] = [];
-  const json = JSON.stringify({ ...segment, data: dataJson(segment.data, attachments) });
-  return Buffer.byteLength(json) + 1 + (attachments[0]?.length ?? 0);
 }

@@ -1,7 +1,8 @@
 /**
- * Reads the small XML documents that requests carry, strictly, by `sax`. Refuses document type
- * declarations, processing instructions and entities beyond XML's five; bounds depth and nodes
- * (bytes are bounded by the body plan). Any violation is MalformedXML.
+ * Reads the small XML documents that requests carry, strictly: plain ones by `plain-xml.ts`, all
+ * others by `sax`. Refuses document type declarations, processing instructions and entities beyond
+ * XML's five; bounds depth and nodes (bytes are bounded by the body plan). Any violation is
+ * MalformedXML.
  *
  * One thing is read that XML 1.0 does not have: references to control characters. S3's own answers
  * write keys with them, and a client must be able to name such a key in a document.
@@ -9,6 +10,7 @@
 import sax from 'sax';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
+import { readPlainXml } from './plain-xml.ts';
 
 export interface XmlNode {
   /** Local name: S3 accepts documents with and without its namespace. */
@@ -55,6 +57,13 @@ function localName(name: string): string {
 
 /** The root element, which must have this name. Throws S3Error MalformedXML. */
 export function readXml(text: string, rootName: string): XmlNode {
+  const root = readPlainXml(text) ?? readAnyXml(text);
+  if (root.name !== rootName) throw new S3Error('MalformedXML');
+  return root;
+}
+
+/** The root element of whatever document, by `sax`. Throws S3Error MalformedXML. */
+export function readAnyXml(text: string): XmlNode {
   const parser = sax.parser(true, OPTIONS);
   // A table that the package's types do not know; letters are folded.
   Object.assign(parser, { ENTITIES });
@@ -99,6 +108,6 @@ export function readXml(text: string, rootName: string): XmlNode {
   } catch (error) {
     throw error instanceof S3Error ? error : new S3Error('MalformedXML', { cause: error });
   }
-  if (root === undefined || (root as OpenNode).name !== rootName) refuse();
-  return root as unknown as XmlNode;
+  if (root === undefined) throw new S3Error('MalformedXML');
+  return root;
 }
