@@ -97,9 +97,7 @@ export class Authenticator {
     if (version2 !== undefined) return this.#verifyV2(request, nowMs);
     if (usesV4A(request)) return this.#verifyV4A(request, nowMs);
     if (presigned) return this.#verify(request, parsePresigned(request), nowMs);
-    if (authorization === undefined) {
-      return anonymous(request);
-    }
+    if (authorization === undefined || authorization === '') return anonymous(request);
     if (!authorization.startsWith(`${ALGORITHM} `)) throw otherScheme(authorization);
     return this.#verify(request, parseAuthorization(request, authorization), nowMs);
   }

@@ -13,7 +13,10 @@ import { xmlResponse } from './document.ts';
 /** How names are written: as XML text, or percent-encoded for names that XML can't hold. */
 export type Encode = (text: string) => string;
 
-/** `encoding-type=url`: AWS leaves `/` and the unreserved characters, and writes space as `+`. */
+/**
+ * `encoding-type=url`: `/` and the unreserved characters stay. A space is `%20`, which those who
+ * decode forms read as well as those who decode paths; `+` only the former.
+ */
 export function encodingOf(request: S3Request): Encode | undefined {
   const value = request.query.get('encoding-type');
   if (value === undefined || value === '') return undefined;
@@ -27,8 +30,7 @@ export function encodingOf(request: S3Request): Encode | undefined {
 function urlEncode(text: string): string {
   return encodeURIComponent(text)
     .replaceAll(/[!'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll('%2F', '/')
-    .replaceAll('%20', '+');
+    .replaceAll('%2F', '/');
 }
 
 /** 0..1,000; larger values are cut as AWS does. Throws InvalidArgument. */

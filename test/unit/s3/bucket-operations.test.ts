@@ -76,6 +76,8 @@ describe('CreateBucket', () => {
     [{ target: '/Bucket' }, 'InvalidBucketName'],
     [{ target: '/a_b' }, 'InvalidBucketName'],
     [{ target: '/a..b' }, 'InvalidBucketName'],
+    [{ target: '/foo.-bar' }, 'InvalidBucketName'],
+    [{ target: '/foo-.bar' }, 'InvalidBucketName'],
     [{ target: '/-ab' }, 'InvalidBucketName'],
     [{ target: '/ab.' }, 'InvalidBucketName'],
     [{ target: '/192.168.5.4' }, 'InvalidBucketName'],
