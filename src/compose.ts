@@ -5,7 +5,11 @@
  * Invariant: when `compose` rejects, everything it had opened is closed again.
  */
 import { openCredentials, type Credentials } from './admin/credentials.ts';
-import { isReadableByOthers, openDirectory } from './admin/identities.ts';
+import { AdminApi } from './admin/admin-api.ts';
+import { type AdminSocket, openAdminSocket } from './admin/admin-socket.ts';
+import { isReadableByOthers } from './admin/identities.ts';
+import { IdentityStore } from './admin/identity-store.ts';
+import { SecretBox } from './admin/secret-box.ts';
 import { lockDirectories, makeDirectory } from './admin/data-lock.ts';
 import { openBodies } from './body/stream-body.ts';
 import { type Clock, systemClock } from './base/clock.ts';
@@ -23,6 +27,7 @@ import { AccessLog } from './s3/access-log.ts';
 import { AccessRules } from './s3/access-rules.ts';
 import { AccessAuthorizer } from './s3/authz.ts';
 import { openGateway } from './s3/dispatch.ts';
+import { parsePolicy } from './s3/policy/policy.ts';
 import { type EventOrigin, noteEvents } from './s3/events.ts';
 import { websiteDomains } from './s3/website.ts';
 
@@ -51,12 +56,12 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const lock = await lockDirectories(settings.dataDirectories);
     closers.add(() => lock.release());
     const credentials = openCredentials(settings.credentialsFile, settings.rootKey);
-    const accounts = openDirectory(credentials, settings.identities.users);
     warnOfReaders(settings, surroundings.log);
     const rules = new AccessRules(settings.defaultOwnership);
     const arena = new Arena(settings.arenaBytes);
     const stores = await openStores(settings, surroundings, arena, closers);
-    const { clock, objects } = stores;
+    const { clock, engine, objects } = stores;
+    const accounts = openIdentities(settings, engine, credentials, clock);
     const accessLog = new AccessLog({
       ...stores,
       log: surroundings.log.child({ room: 's3' }),
@@ -87,6 +92,8 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const log = surroundings.log.child({ room: 'http' });
     const server = await startServer({ gateway, arena, host, port, kind, log });
     closers.add((drainMs) => server.close(drainMs));
+    const admin = await openAdmin(settings, accounts, surroundings.log);
+    closers.add(() => admin.close());
     return {
       host,
       port: server.port,
@@ -100,6 +107,31 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     await closers.close(0);
     throw error;
   }
+}
+
+function openIdentities(
+  settings: Settings,
+  { meta }: Engine,
+  credentials: Credentials,
+  clock: Clock,
+): IdentityStore {
+  return IdentityStore.open({
+    meta,
+    credentials,
+    users: settings.identities.users,
+    box: SecretBox.open(settings.secretsKeyFile),
+    clock,
+    readPolicy: (text) => parsePolicy(text, { bucket: undefined, knows: () => true }),
+  });
+}
+
+async function openAdmin(
+  { dataDirectories }: Settings,
+  identities: IdentityStore,
+  log: Log,
+): Promise<AdminSocket> {
+  const [home = '.'] = dataDirectories;
+  return await openAdminSocket(home, new AdminApi({ identities }), log.child({ room: 'admin' }));
 }
 
 /** The identities file holds secrets; whoever reads it can sign as anybody in it. */

@@ -35,6 +35,8 @@ export interface Settings {
   readonly dataDirectories: readonly string[];
   readonly metaDirectory: string;
   readonly credentialsFile: string;
+  /** Holds the key under which users' secrets are sealed; made when there is none. */
+  readonly secretsKeyFile: string;
   /** One directory for each datanode, spread round robin over the data directories. */
   readonly datanodeDirectories: readonly string[];
   readonly replication: Replication;
@@ -160,6 +162,7 @@ function settle(values: Values): Settings {
     dataDirectories,
     metaDirectory: join(first, 'meta'),
     credentialsFile: join(first, 'credentials.json'),
+    secretsKeyFile: join(first, 'secrets.key'),
     datanodeDirectories: Array.from({ length: count }, (_, index) =>
       join(dataDirectories[index % dataDirectories.length] as string, `datanode-${index + 1}`),
     ),

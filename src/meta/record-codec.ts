@@ -13,6 +13,7 @@ import type {
   ConfigRecord,
   EventRecord,
   Hold,
+  IdentityRecord,
   PartRecord,
   ReclaimRecord,
   RetiredRecord,
@@ -127,6 +128,14 @@ export function encodeEvent(record: EventRecord): Uint8Array {
 
 export function decodeEvent(row: Uint8Array): EventRecord {
   return open('event', row).json as unknown as EventRecord;
+}
+
+export function encodeIdentity(record: IdentityRecord): Uint8Array {
+  return encode('identity', record);
+}
+
+export function decodeIdentity(row: Uint8Array): IdentityRecord {
+  return open('identity', row).json as unknown as IdentityRecord;
 }
 
 export function encodeUpload(record: UploadRecord): Uint8Array {

@@ -195,6 +195,27 @@ export interface EventRecord {
   readonly text: string;
 }
 
+/** A user, with the keys that were made for him here. */
+export interface IdentityRecord {
+  /** Canonical id. */
+  readonly id: string;
+  readonly name: string;
+  readonly email?: string | undefined;
+  readonly admin: boolean;
+  /** None of the user's keys is accepted. */
+  readonly disabled: boolean;
+  /** Identity policy, JSON. */
+  readonly policy?: string | undefined;
+  readonly keys: readonly IdentityKey[];
+}
+
+export interface IdentityKey {
+  readonly accessKey: string;
+  /** The secret, sealed under the key file. */
+  readonly sealed: string;
+  readonly createdMs: number;
+}
+
 /** A deleted bucket whose index partitions still hold reclaim rows. */
 export interface RetiredRecord {
   readonly id: string;

@@ -24,7 +24,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   objects: { uses: ['base', 'wasm', 'meta', 'chunks'], types: ['memory', 'body', 'engine'] },
   s3: { uses: ['base', 'body', 'chunks', 'objects'], types: ['memory', 'engine', 'meta'] },
   http: { uses: ['base', 'memory', 'body', 's3'] },
-  admin: { uses: ['base'], types: ['s3', 'objects', 'engine', 'chunks', 'meta', 'body'] },
+  admin: { uses: ['base', 'meta'], types: ['s3', 'objects', 'engine', 'chunks', 'body'] },
   events: { uses: ['base', 'meta', 's3'], types: ['objects'] },
 };
 
@@ -37,6 +37,7 @@ export const OPEN_FILES: Readonly<Record<string, Readonly<Record<string, readonl
     chunks: ['chunk-store.ts'],
     engine: ['engine.ts'],
   },
+  admin: { meta: ['meta-store.ts', 'keyspace.ts', 'records.ts', 'record-codec.ts'] },
   events: {
     meta: ['meta-store.ts', 'keyspace.ts', 'records.ts', 'record-codec.ts'],
     s3: ['events.ts', 'notification.ts'],
