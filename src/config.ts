@@ -32,6 +32,8 @@ export interface Settings {
   readonly dataDirectories: readonly string[];
   readonly metaDirectory: string;
   readonly credentialsFile: string;
+  /** Keys of encrypted objects. */
+  readonly keyringFile: string;
   /** One directory for each datanode, spread round robin over the data directories. */
   readonly datanodeDirectories: readonly string[];
   readonly replication: Replication;
@@ -57,6 +59,8 @@ export interface Settings {
   readonly accessLogMs: number;
   /** Names differ. */
   readonly eventTargets: readonly { readonly name: string; readonly place: string }[];
+  /** Keys for SSE-KMS that the keyring has from the start. */
+  readonly kmsKeys: readonly string[];
   readonly logLevel: LogLevel;
   readonly logFormat: 'auto' | 'ndjson' | 'pretty';
   /** Undefined: generated on the first start and kept in `credentialsFile`. */
@@ -153,6 +157,7 @@ function settle(values: Values): Settings {
     dataDirectories,
     metaDirectory: join(first, 'meta'),
     credentialsFile: join(first, 'credentials.json'),
+    keyringFile: join(first, 'keyring.json'),
     datanodeDirectories: Array.from({ length: count }, (_, index) =>
       join(dataDirectories[index % dataDirectories.length] as string, `datanode-${index + 1}`),
     ),
@@ -174,6 +179,7 @@ function settle(values: Values): Settings {
     websiteDomains: values['website-domain'],
     accessLogMs: values['access-log-seconds'] * 1000,
     eventTargets: checkTargets(values['event-target']),
+    kmsKeys: values['kms-key'],
     logLevel: values['log-level'],
     logFormat: values['log-format'],
     rootKey:

@@ -12,8 +12,10 @@ import type { Conditions, ObjectStore } from '../../src/objects/contract.ts';
 import type { Maintenance } from '../../src/objects/maintenance.ts';
 import { openObjects } from '../../src/objects/object-store.ts';
 import { md5 } from '../support/content.ts';
+import { memoryBodies } from '../support/memory-bodies.ts';
 import { memoryBody } from '../support/memory-body.ts';
 import { MemoryChunkStore } from '../support/memory-chunk-store.ts';
+import { memoryKeys } from '../support/memory-keys.ts';
 import { MemoryMetaStore } from '../support/memory-meta-store.ts';
 import { GRACE_MS, OWNER, PLAIN, TestClock } from '../support/object-room.ts';
 import { Fate, MortalChunkStore, MortalMetaStore, nextTurn } from './faults.ts';
@@ -87,6 +89,8 @@ export class Simulation {
             close: async () => {},
           },
           arena: this.#arena,
+          keys: memoryKeys(),
+          bodies: memoryBodies(this.#arena),
           clock: this.#clock,
           log: silentLog,
           reclaimGraceMs: GRACE_MS,
