@@ -68,8 +68,6 @@ const PLAIN_ACLS: ReadonlySet<string> = new Set(['private', 'bucket-owner-full-c
 const NONE: ReadonlySet<string> = new Set();
 
 const UNBUILT_PREFIXES = [
-  'x-amz-server-side-encryption',
-  'x-amz-copy-source-server-side-encryption',
   'x-amz-grant-',
   'x-amz-write-offset-bytes',
   // Conditions that only a delete has: nothing else may seem to keep them.
