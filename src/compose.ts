@@ -12,9 +12,11 @@ import { IdentityStore } from './admin/identity-store.ts';
 import { SecretBox } from './admin/secret-box.ts';
 import { lockDirectories, makeDirectory } from './admin/data-lock.ts';
 import { openBodies } from './body/stream-body.ts';
-import { type Clock, systemClock } from './base/clock.ts';
+import { type Clock, systemClock, timeOrderedId } from './base/clock.ts';
 import { LIMITS } from './base/limits.ts';
 import type { Log } from './base/log.ts';
+import { DataKeys } from './crypto/data-keys.ts';
+import { Keyring } from './crypto/keyring.ts';
 import type { Settings } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { openLocalEngine } from './engine/local-engine.ts';
@@ -166,6 +168,8 @@ async function openStores(
   const objects = await openObjects({
     engine,
     arena,
+    keys: openKeys(settings, clock),
+    bodies,
     clock,
     log: log.child({ room: 'objects' }),
     reclaimGraceMs: settings.reclaimGraceMs,
@@ -178,6 +182,16 @@ async function openStores(
   });
   closers.add(() => objects.close());
   return { clock, engine, bodies, objects, events };
+}
+
+function openKeys({ keyringFile, kmsKeys, region }: Settings, clock: Clock): DataKeys {
+  const { master, kms } = new Keyring({
+    file: keyringFile,
+    clock,
+    region: region ?? 'us-east-1',
+    names: kmsKeys,
+  });
+  return new DataKeys({ master, kms, newId: () => timeOrderedId(clock) });
 }
 
 /** Who ended an object by a lifecycle rule: no request, and nobody's address. */

@@ -249,6 +249,16 @@ export const SETTINGS = {
     fallbackText: 'none',
     schema: z.array(eventTarget),
   }),
+  'kms-key': row({
+    argument: '<name>',
+    many: true,
+    help: 'key for SSE-KMS that the keyring shall have, made unless it is there; repeatable',
+    fallback: [],
+    fallbackText: 'none; aws/s3 is made when it is first used',
+    schema: z.array(
+      z.string().regex(/^[A-Za-z0-9/_-]{1,250}$/, 'expected letters, digits, dashes, slashes'),
+    ),
+  }),
   'log-level': row({
     argument: '<level>',
     many: false,

@@ -37,6 +37,8 @@ export interface Settings {
   readonly credentialsFile: string;
   /** Holds the key under which users' secrets are sealed; made when there is none. */
   readonly secretsKeyFile: string;
+  /** Keys of encrypted objects. */
+  readonly keyringFile: string;
   /** One directory for each datanode, spread round robin over the data directories. */
   readonly datanodeDirectories: readonly string[];
   readonly replication: Replication;
@@ -66,6 +68,8 @@ export interface Settings {
   readonly accessLogMs: number;
   /** Names differ. */
   readonly eventTargets: readonly { readonly name: string; readonly place: string }[];
+  /** Keys for SSE-KMS that the keyring has from the start. */
+  readonly kmsKeys: readonly string[];
   readonly logLevel: LogLevel;
   readonly logFormat: 'auto' | 'ndjson' | 'pretty';
   /** Undefined: generated on the first start and kept in `credentialsFile`. */
@@ -158,11 +162,13 @@ function settle(values: Values): Settings {
       `${environmentName('root-access-key')} and ${environmentName('root-secret-key')} go together`,
     );
   }
+  const identities = readIdentities(values.identities, accessKey);
   return Object.freeze({
     dataDirectories,
     metaDirectory: join(first, 'meta'),
     credentialsFile: join(first, 'credentials.json'),
     secretsKeyFile: join(first, 'secrets.key'),
+    keyringFile: join(first, 'keyring.json'),
     datanodeDirectories: Array.from({ length: count }, (_, index) =>
       join(dataDirectories[index % dataDirectories.length] as string, `datanode-${index + 1}`),
     ),
@@ -181,12 +187,13 @@ function settle(values: Values): Settings {
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,
     uploadDays: values['upload-days'],
     identitiesFile: values.identities,
-    identities: readIdentities(values.identities, accessKey),
+    identities,
     defaultOwnership: values['default-object-ownership'],
     lifecycleDayMs: values['lifecycle-day-seconds'] * 1000,
     websiteDomains: values['website-domain'],
     accessLogMs: values['access-log-seconds'] * 1000,
     eventTargets: checkTargets(values['event-target']),
+    kmsKeys: [...new Set([...values['kms-key'], ...identities.kmsKeys])],
     logLevel: values['log-level'],
     logFormat: values['log-format'],
     rootKey:

@@ -14,6 +14,7 @@ import type {
   EventRecord,
   Hold,
   IdentityRecord,
+  InlineSeal,
   PartRecord,
   ReclaimRecord,
   RetiredRecord,
@@ -33,7 +34,7 @@ const PAGE_BYTES = 60 * 1024;
 
 /** `StoredData` as JSON: inline bytes stand behind the text. */
 type DataJson =
-  | { readonly kind: 'inline'; readonly length: number }
+  | { readonly kind: 'inline'; readonly length: number; readonly seal?: InlineSeal | undefined }
   | { readonly kind: 'hold'; readonly hold: Hold };
 
 function encode(kind: RowKind, json: unknown, attachments: readonly Uint8Array[] = []): Uint8Array {
@@ -91,11 +92,15 @@ export function parseJson(kind: RowKind, text: Uint8Array): Record<string, unkno
 function dataJson(data: StoredData, attachments: Uint8Array[]): DataJson {
   if (data.kind === 'hold') return data;
   attachments.push(data.bytes);
-  return { kind: 'inline', length: data.bytes.length };
+  const { bytes, seal } = data;
+  return { kind: 'inline', length: bytes.length, ...(seal === undefined ? {} : { seal }) };
 }
 
 function storedData(data: DataJson, opened: Opened): StoredData {
-  return data.kind === 'hold' ? data : { kind: 'inline', bytes: opened.take(data.length) };
+  if (data.kind === 'hold') return data;
+  const { length, seal } = data;
+  const bytes = opened.take(length);
+  return { kind: 'inline', bytes, ...(seal === undefined ? {} : { seal }) };
 }
 
 export function encodeBucket(record: BucketRecord): Uint8Array {

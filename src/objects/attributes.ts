@@ -48,7 +48,7 @@ export function headOf(
   versionId: string | undefined,
 ): ObjectHead {
   const { size, mtimeMs, partCount, ownerId, checksum } = record;
-  const { headers, metadata, tags, storageClass, acl, lock } = record;
+  const { headers, metadata, tags, storageClass, acl, lock, encryption } = record;
   return {
     key,
     size,
@@ -64,12 +64,13 @@ export function headOf(
     acl,
     lock,
     versionId,
+    encryption,
   };
 }
 
 export function putResultOf(record: ObjectRecord, versionId: string | undefined): PutResult {
-  const { size, mtimeMs, checksum } = record;
-  return { etag: etagOf(record), size, mtimeMs, checksum, versionId };
+  const { size, mtimeMs, checksum, encryption } = record;
+  return { etag: etagOf(record), size, mtimeMs, checksum, versionId, encryption };
 }
 
 export function etagDigest(payload: Payload): string {

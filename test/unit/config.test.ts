@@ -55,6 +55,7 @@ describe('settings', () => {
       websiteDomains: [],
       accessLogMs: 60_000,
       eventTargets: [],
+      kmsKeys: [],
       rootKey: undefined,
       identitiesFile: undefined,
       identities: { users: [], kmsKeys: [] },

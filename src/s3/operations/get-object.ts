@@ -10,6 +10,7 @@ import type {
 } from '../../objects/contract.ts';
 import { isAnonymous } from '../accounts.ts';
 import { removalOf } from '../events.ts';
+import { encryptionHeaders, parseCustomerKey, refuseEncryption } from '../encryption/headers.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -78,11 +79,7 @@ const OVERRIDES = [
 
 function parseRead(request: S3Request): ReadInput {
   const { headers, query } = request;
-  if (headers.has('x-amz-server-side-encryption-customer-algorithm')) {
-    throw new S3Error('InvalidRequest', {
-      message: 'The encryption parameters are not applicable to this object.',
-    });
-  }
+  refuseEncryption(headers);
   const range = parseRange(headers.get('range'));
   const part = query.get('partNumber');
   if (range !== undefined && part !== undefined) {
@@ -104,6 +101,7 @@ function parseRead(request: S3Request): ReadInput {
       ifRange: headers.get('if-range'),
       versionId: parseVersionId(request),
       partNumber: part === undefined ? undefined : parsePartNumber(part),
+      customerKey: parseCustomerKey(headers),
     },
     overrides,
     checksumMode: headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED',
@@ -124,6 +122,7 @@ function renderRead(
 ): S3Response {
   const { head, range, partial } = result;
   const headers = objectHeaders(head, input.overrides);
+  headers.push(...encryptionHeaders(head.encryption, request.headers));
   headers.push(...expiration);
   const byPart = input.options.partNumber !== undefined;
   if (byPart && head.partCount > 0) headers.push(['x-amz-mp-parts-count', String(head.partCount)]);
@@ -155,7 +154,10 @@ export const getObject = operation<ReadInput, ReadOutput>({
     checkOverrides(context, input);
     const result = context.objects.read(input.bucket, input.key, input.options);
     const expiration = expirationHeader(context, input.bucket, result.head);
-    return { input, signal: () => context.signal, result, expiration };
+    const output = { input, signal: () => context.signal, result, expiration };
+    const { unlock } = result;
+    if (unlock === undefined || context.request.request.method === 'HEAD') return output;
+    return unlock().then(() => output);
   },
   render: renderRead,
 });

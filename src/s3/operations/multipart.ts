@@ -2,6 +2,7 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { ByteRange } from '../../chunks/chunk-store.ts';
+import type { CustomerKey, EncryptionRequest } from '../../objects/encryption-contract.ts';
 import type { CopySource, PartChecksum, PutResult } from '../../objects/contract.ts';
 import type {
   CompletedPart,
@@ -13,6 +14,16 @@ import type {
 } from '../../objects/upload-contract.ts';
 import { isAnonymous } from '../accounts.ts';
 import { placeObject } from '../acl/placement.ts';
+import { encryptionFor } from '../encryption/bucket-default.ts';
+import {
+  type AskedEncryption,
+  checkRepeated,
+  encryptionHeaders,
+  parseCustomerKey,
+  parseEncryption,
+  refuseEncryption,
+  writtenHeaders,
+} from '../encryption/headers.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -44,7 +55,9 @@ function partNumberOf(request: S3Request): number {
   return parsePartNumber(request.query.get('partNumber') ?? '');
 }
 
-type CreateInput = Omit<CreateUploadOptions, 'ownerId'>;
+type CreateInput = Omit<CreateUploadOptions, 'ownerId' | 'encryption'> & {
+  readonly encryption: AskedEncryption;
+};
 
 function parseCreate(request: S3Request): CreateInput {
   const { headers } = request;
@@ -70,6 +83,7 @@ function parseCreate(request: S3Request): CreateInput {
   return {
     ...objectOf(request),
     attributes: parseAttributes(headers),
+    encryption: parseEncryption(headers),
     checksum:
       algorithm === undefined
         ? undefined
@@ -77,7 +91,7 @@ function parseCreate(request: S3Request): CreateInput {
   };
 }
 
-function renderCreate(upload: Upload): S3Response {
+function renderCreate(upload: Upload, request: S3Request): S3Response {
   const checksum: (readonly [string, string])[] =
     upload.checksum === undefined
       ? []
@@ -90,7 +104,7 @@ function renderCreate(upload: Upload): S3Response {
     element('Bucket', upload.bucket) +
       element('Key', upload.key) +
       element('UploadId', upload.uploadId),
-    checksum,
+    [...checksum, ...writtenHeaders(upload.encryption, request.headers)],
   );
 }
 
@@ -105,7 +119,8 @@ function createUpload(context: OperationContext, input: CreateInput): Promise<Up
   const lock = lockHeaders(context.request.request.headers, context.clock.now());
   const attributes = { ...input.attributes, lock, acl };
   const initiatorId = ownerId === identity.ownerId ? undefined : identity.ownerId;
-  return objects.createUpload({ ...input, attributes, ownerId, initiatorId });
+  const encryption = encryptionFor(objects, input.bucket, input.encryption);
+  return objects.createUpload({ ...input, attributes, ownerId, initiatorId, encryption });
 }
 
 export const createMultipartUpload = operation<CreateInput, Upload>({
@@ -119,6 +134,23 @@ export const createMultipartUpload = operation<CreateInput, Upload>({
 interface PartInput {
   readonly address: UploadAddress;
   readonly partNumber: number;
+  readonly encryption: EncryptionRequest | undefined;
+}
+
+function parsePart(request: S3Request): PartInput {
+  refuseUnbuiltHeaders(request.headers);
+  const { request: encryption } = parseEncryption(request.headers);
+  return { address: uploadOf(request), partNumber: partNumberOf(request), encryption };
+}
+
+/** The key that a part is sent with; how the upload is encrypted is not the part's to say. */
+function partKey(
+  objects: OperationContext['objects'],
+  { address, encryption }: PartInput,
+): CustomerKey | undefined {
+  if (encryption === undefined) return undefined;
+  checkRepeated(encryption, objects.upload(address).encryption);
+  return encryption.mode === 'customer' ? encryption.customerKey : undefined;
 }
 
 export const uploadPart = operation<PartInput, Part>({
@@ -128,13 +160,12 @@ export const uploadPart = operation<PartInput, Part>({
   impliedChecksum: (objects, request) =>
     objects.uploadChecksum(uploadOf(request)) ?? impliedChecksum(request.headers),
   parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
     bodyChecksumAlgorithm(request.headers);
-    return { address: uploadOf(request), partNumber: partNumberOf(request) };
+    return parsePart(request);
   },
-  run: (context, input, body) =>
-    context.objects.putPart(input.address, input.partNumber, body, context.signal),
-  render: (part) => ({
+  run: ({ objects, signal }, input, body) =>
+    objects.putPart(input.address, input.partNumber, body, signal, partKey(objects, input)),
+  render: (part, request) => ({
     status: 200,
     headers: [
       ['ETag', `"${part.etag}"`],
@@ -146,6 +177,7 @@ export const uploadPart = operation<PartInput, Part>({
               part.checksum.value,
             ] as const,
           ]),
+      ...encryptionHeaders(part.encryption, request.headers),
     ],
     body: undefined,
   }),
@@ -159,15 +191,11 @@ interface PartCopyInput extends PartInput {
 export const uploadPartCopy = operation<PartCopyInput, Part>({
   action: 's3:PutObject',
   body: 'none',
-  parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
-    return {
-      address: uploadOf(request),
-      partNumber: partNumberOf(request),
-      source: parseCopySource(request),
-      range: parseCopySourceRange(request),
-    };
-  },
+  parse: (request) => ({
+    ...parsePart(request),
+    source: parseCopySource(request),
+    range: parseCopySourceRange(request),
+  }),
   run: (context, input) => {
     const { bucket, key, versionId } = input.source;
     context.authorize('s3:GetObject', bucket, key, versionId);
@@ -177,9 +205,10 @@ export const uploadPartCopy = operation<PartCopyInput, Part>({
       input.source,
       input.range,
       context.signal,
+      partKey(context.objects, input),
     );
   },
-  render: (part) =>
+  render: (part, request) =>
     xmlResponse(
       'CopyPartResult',
       element('LastModified', timestamp(part.mtimeMs)) +
@@ -187,6 +216,7 @@ export const uploadPartCopy = operation<PartCopyInput, Part>({
         (part.checksum === undefined
           ? ''
           : element(`Checksum${part.checksum.algorithm}`, part.checksum.value)),
+      encryptionHeaders(part.encryption, request.headers),
     ),
 });
 
@@ -238,6 +268,7 @@ interface CompleteOutput {
 
 function parseComplete(request: S3Request): CompleteInput {
   refuseUnbuiltHeaders(request.headers);
+  refuseEncryption(request.headers);
   const size = request.headers.get('x-amz-mp-object-size');
   if (size !== undefined && !/^\d{1,15}$/.test(size)) {
     throw new S3Error('InvalidRequest', {
@@ -250,6 +281,7 @@ function parseComplete(request: S3Request): CompleteInput {
     checksum: headerChecksum(request.headers),
     checksumType: parseChecksumType(request.headers.get('x-amz-checksum-type')),
     size: size === undefined ? undefined : Number(size),
+    customerKey: parseCustomerKey(request.headers),
   };
 }
 
@@ -268,7 +300,11 @@ function renderComplete(output: CompleteOutput, request: S3Request): S3Response 
         ? ''
         : element(`Checksum${checksum.algorithm}`, checksum.value) +
           element('ChecksumType', checksum.type)),
-    [...versionHeaders(result.versionId), ...expiration],
+    [
+      ...versionHeaders(result.versionId),
+      ...encryptionHeaders(result.encryption, request.headers),
+      ...expiration,
+    ],
   );
 }
 

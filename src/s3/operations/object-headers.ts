@@ -65,8 +65,6 @@ export const DELETE_CONDITIONS: ReadonlySet<string> = new Set([
 const NONE: ReadonlySet<string> = new Set();
 
 const UNBUILT_PREFIXES = [
-  'x-amz-server-side-encryption',
-  'x-amz-copy-source-server-side-encryption',
   'x-amz-write-offset-bytes',
   // Conditions that only a delete has: nothing else may seem to keep them.
   ...DELETE_CONDITIONS,

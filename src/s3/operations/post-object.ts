@@ -4,6 +4,7 @@
  * from the fields themselves.
  * Source: AmazonS3/latest/API/RESTObjectPOST.html
  */
+import { writtenHeaders } from '../encryption/headers.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -55,6 +56,7 @@ function render({ result, expiration }: Written, request: S3Request): S3Response
     ['Location', location ?? locationOf(request)],
     ...checksumHeaders(result.checksum),
     ...versionHeaders(result.versionId),
+    ...writtenHeaders(result.encryption, request.headers),
     ...expiration,
   ];
   if (location !== undefined) return { status: 303, headers, body: undefined };
