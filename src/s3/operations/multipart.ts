@@ -72,7 +72,7 @@ function parseCreate(request: S3Request): CreateInput {
   }
   const wrong =
     (algorithm === 'CRC64NVME' && type === 'COMPOSITE') ||
-    ((algorithm === 'SHA1' || algorithm === 'SHA256') && type === 'FULL_OBJECT');
+    (algorithm !== undefined && !algorithm.startsWith('CRC') && type === 'FULL_OBJECT');
   if (wrong) {
     throw new S3Error('InvalidRequest', {
       message:
