@@ -471,7 +471,24 @@ describe('requests that contradict themselves', () => {
     expect(heard.status).toBe(200);
     expect(headerOf(heard, `${sse}-aws-kms-key-id`)).toBe('testkey-1');
     expect(codeOf(await again({ [sse]: 'AES256' }))).toBe('InvalidArgument');
-    for (const UploadId of [withKey, withKms]) {
+    const complete = (headers: Record<string, string>) =>
+      ask(sluice, {
+        method: 'POST',
+        path: `/${Bucket}/parts`,
+        query: { uploadId: withKms ?? '' },
+        headers,
+        body:
+          '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>' +
+          `<ETag>${headerOf(heard, 'etag')}</ETag></Part></CompleteMultipartUpload>`,
+      });
+    expect(codeOf(await complete({ [sse]: 'AES256' }))).toBe('InvalidArgument');
+    expect(codeOf(await complete(c))).toBe('InvalidRequest');
+    // Said twice, because an answer may be lost.
+    for (let times = 0; times < 2; times += 1) {
+      const done = await complete({ [sse]: 'aws:kms' });
+      expect([done.status, headerOf(done, sse)]).toEqual([200, 'aws:kms']);
+    }
+    for (const UploadId of [withKey]) {
       await client.send(new AbortMultipartUploadCommand({ ...address, UploadId }));
     }
   });

@@ -187,8 +187,8 @@ export function refuseEncryption(headers: Headers): void {
 }
 
 /**
- * UploadPart and its copy: how parts are encrypted was said when the upload began. Clients that
- * repeat it are heard, as long as it is the same method.
+ * UploadPart, its copy and Complete: how parts are encrypted was said when the upload began.
+ * Clients that repeat it are heard, as long as it is the same method.
  */
 export function checkRepeated(
   asked: EncryptionRequest | undefined,
