@@ -1,6 +1,6 @@
 /**
- * A crowd of encrypted uploads and copies over the smallest arena: sealing needs blocks beside those
- * of the bodies, and nobody may wait for somebody who waits for him.
+ * A crowd of encrypted uploads and copies over the smallest arena: sealing needs blocks beside
+ * those of the bodies, and nobody may wait for somebody who waits for him.
  */
 import { readdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
