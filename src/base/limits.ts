@@ -99,8 +99,9 @@ export const LIMITS = {
   configXmlBytes: 64 * KIB,
   /** One configuration of a bucket as it is stored: fits a row with its frame. */
   configTextBytes: 60 * KIB,
-  /** Pairs that a KMS key is bound to, as JSON: AWS KMS has the same bound. */
-  encryptionContextBytes: 8 * KIB,
+  /** Pairs that a KMS key is bound to, as JSON: a row keeps them three times. */
+  encryptionContextBytes: 2 * KIB,
+  kmsKeyIdChars: 2048,
   /** Rules of one configuration, as AWS bounds them. */
   bucketTagCount: 50,
   corsRuleCount: 100,

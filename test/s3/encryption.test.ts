@@ -495,6 +495,24 @@ describe('requests that contradict themselves', () => {
 });
 
 describe('SSE-KMS', () => {
+  it('keeps the longest context, key name and metadata with the largest body in a row', async () => {
+    const pairs = JSON.stringify({ a: 'x'.repeat(2000) });
+    const account = 'y'.repeat(1900);
+    const written = await put('full', content(16 * KIB), {
+      ServerSideEncryption: 'aws:kms',
+      SSEKMSKeyId: `arn:aws:kms:${account}:1:alias/testkey-1`,
+      SSEKMSEncryptionContext: Buffer.from(pairs).toString('base64'),
+      Metadata: { a: '"'.repeat(2040) },
+      ContentDisposition: '"'.repeat(1900),
+      Tagging: Array.from({ length: 10 }, (_, n) => `${n}=${'%C3%BC'.repeat(200)}`).join('&'),
+    });
+    expect(written.SSEKMSKeyId).toContain(account);
+    expect((await bytesOf('full')).equals(content(16 * KIB))).toBe(true);
+    const longer = Buffer.from(JSON.stringify({ a: 'x'.repeat(2100) })).toString('base64');
+    const refused = put('k', 'x', { ...KMS, SSEKMSEncryptionContext: longer });
+    await expectS3Error(refused, 400, 'InvalidArgument');
+  });
+
   it('tells the context and the bucket key, and the ARN of a key that nobody named', async () => {
     const SSEKMSEncryptionContext = Buffer.from('{"team":"blue"}').toString('base64');
     const how = { ServerSideEncryption: 'aws:kms', BucketKeyEnabled: true } as const;
