@@ -160,8 +160,11 @@ export interface ReadResult {
   blocks(signal: AbortSignal): AsyncIterable<Block>;
   /** Set instead of blocks when the bytes are in the row: `range` is already applied. */
   readonly inline: Uint8Array | undefined;
-  /** Set when the bytes are encrypted: to be awaited before an answer begins, for it may fail. */
-  readonly unlock?: (() => Promise<unknown>) | undefined;
+  /**
+   * Set when the bytes are encrypted: to be awaited before an answer begins, for it may fail.
+   * Answers them, `range` applied, when they are in the row.
+   */
+  readonly unlock?: (() => Promise<Uint8Array | undefined>) | undefined;
 }
 
 export interface PutOptions {

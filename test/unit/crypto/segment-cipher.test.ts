@@ -1,4 +1,4 @@
-import { createCipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../../src/base/store-error.ts';
@@ -14,9 +14,16 @@ import { content } from '../../support/content.ts';
 
 const KEY = randomBytes(32);
 
+/** HKDF-Expand of RFC 5869 for at most one block. */
+function expand(key: Uint8Array, info: string): Buffer {
+  return createHmac('sha256', key)
+    .update(Buffer.concat([Buffer.from(info), Buffer.from([1])]))
+    .digest();
+}
+
 /** The format in its readable form: one leaf sealed from one piece, nothing shared, nothing kept. */
 function sealedTwin(dataKey: Uint8Array, leafId: string, plain: Uint8Array): Buffer[] {
-  const key = Buffer.from(hkdfSync('sha256', dataKey, leafId, 'sluice leaf 1', 32));
+  const key = expand(dataKey, `sluice leaf 1${leafId}`);
   const count = Math.max(1, Math.ceil(plain.length / 65_520));
   return Array.from({ length: count }, (_, index) => {
     const nonce = Buffer.alloc(12);
@@ -50,6 +57,12 @@ const lengths = fc.oneof(
 );
 
 describe('segments', () => {
+  it('take their keys as HKDF does', () => {
+    const extracted = createHmac('sha256', 'salt').update(KEY).digest();
+    const whole = Buffer.from(hkdfSync('sha256', KEY, 'salt', 'info', 32));
+    expect(expand(extracted, 'info').equals(whole)).toBe(true);
+  });
+
   it('agree with the readable twin, however the plaintext is cut, and open again', () => {
     fc.assert(
       fc.property(lengths, fc.array(fc.nat(), { maxLength: 4 }), (length, cuts) => {
