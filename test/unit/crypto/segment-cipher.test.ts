@@ -1,4 +1,4 @@
-import { createCipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../../src/base/store-error.ts';
@@ -11,32 +11,9 @@ import {
   sealedLength,
 } from '../../../src/crypto/segment-cipher.ts';
 import { content } from '../../support/content.ts';
+import { expand, sealedTwin } from '../../support/sealed-twin.ts';
 
 const KEY = randomBytes(32);
-
-/** HKDF-Expand of RFC 5869 for at most one block. */
-function expand(key: Uint8Array, info: string): Buffer {
-  return createHmac('sha256', key)
-    .update(Buffer.concat([Buffer.from(info), Buffer.from([1])]))
-    .digest();
-}
-
-/** The format in its readable form: one leaf sealed from one piece, nothing shared, nothing kept. */
-function sealedTwin(dataKey: Uint8Array, leafId: string, plain: Uint8Array): Buffer[] {
-  const key = expand(dataKey, `sluice leaf 1${leafId}`);
-  const count = Math.max(1, Math.ceil(plain.length / 65_520));
-  return Array.from({ length: count }, (_, index) => {
-    const nonce = Buffer.alloc(12);
-    nonce.writeUInt32BE(index, 8);
-    const place = Buffer.alloc(5);
-    place.writeUInt32BE(index);
-    place[4] = index === count - 1 ? 1 : 0;
-    const cipher = createCipheriv('aes-256-gcm', key, nonce);
-    cipher.setAAD(Buffer.concat([place, Buffer.from(leafId)]));
-    const piece = plain.subarray(index * 65_520, (index + 1) * 65_520);
-    return Buffer.concat([cipher.update(piece), cipher.final(), cipher.getAuthTag()]);
-  });
-}
 
 function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
   const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length];
