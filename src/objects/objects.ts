@@ -96,16 +96,17 @@ export class Objects {
       ...(sealing && { encryption: sealing.stored }),
       data,
     };
-    return await this.#publish(options, draft, () => this.#ingest.discard(data));
+    const place = { ...options, bucketId: bucket.view.id };
+    return await this.#publish(place, draft, () => this.#ingest.discard(data));
   }
 
   /** Commits a new instance of an object, or discards its bytes when that is refused. */
   async #publish(
-    target: { bucket: string; key: string; conditions: Conditions },
+    target: { bucket: string; bucketId: string; key: string; conditions: Conditions },
     draft: Omit<ObjectRecord, 'mtimeMs'>,
     discard: () => Promise<void>,
   ): Promise<PutResult> {
-    const { bucket, key, conditions } = target;
+    const { bucket, bucketId, key, conditions } = target;
     const decide = (situation: Situation): Decision<PutResult> => {
       this.#checkWrite(conditions, key, situation.current);
       const record = this.#versions.stamp(situation, draft);
@@ -119,7 +120,7 @@ export class Objects {
     this.#context.touched.note(draft.data);
     const conditional = isConditional(conditions);
     try {
-      return await this.#rows.mutate({ bucket, key, conditional }, decide);
+      return await this.#rows.mutate({ bucket, bucketId, key, conditional }, decide);
     } catch (error) {
       if (wroteNothing(error)) await discard();
       throw error;
@@ -251,7 +252,7 @@ export class Objects {
       ...(options.lock === undefined ? {} : { lock: options.lock }),
       ownerId: options.ownerId,
     };
-    const result = await this.#publish(options, draft, discard);
+    const result = await this.#publish({ ...options, bucketId: target.view.id }, draft, discard);
     const sourceVersionId = versionIdOf(this.#buckets.find(source.bucket), record);
     return { ...result, sourceVersionId };
   }

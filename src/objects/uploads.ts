@@ -100,7 +100,8 @@ export class Uploads {
       key: uploadKey(key, uploadId),
       value: encodeUpload(record),
     };
-    await rows.mutate({ bucket, key, conditional: false }, () => ({
+    const bucketId = found.view.id;
+    await rows.mutate({ bucket, bucketId, key, conditional: false }, () => ({
       result: undefined,
       writes: [write],
     }));

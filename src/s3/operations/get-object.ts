@@ -4,6 +4,7 @@ import { S3Error } from '../../base/s3-error.ts';
 import type {
   DeleteOptions,
   DeleteResult,
+  ObjectHead,
   RangeRequest,
   ReadOptions,
   ReadResult,
@@ -25,6 +26,7 @@ import {
 } from './object-headers.ts';
 import { bypasses } from './object-lock.ts';
 import { deleteHeaders, parseVersionId } from './version-id.ts';
+import { visibleHead } from './visible-head.ts';
 
 interface ReadInput {
   readonly bucket: string;
@@ -37,6 +39,8 @@ interface ReadInput {
 interface ReadOutput {
   readonly input: ReadInput;
   readonly result: ReadResult;
+  /** As the reader may see it. */
+  readonly head: ObjectHead;
   /** Made when asked for: most answers need none. */
   signal(): AbortSignal;
   readonly expiration: S3Response['headers'];
@@ -117,10 +121,10 @@ function checkOverrides({ identity }: OperationContext, { overrides }: ReadInput
 }
 
 function renderRead(
-  { input, result, signal, expiration }: ReadOutput,
+  { input, result, head, signal, expiration }: ReadOutput,
   request: S3Request,
 ): S3Response {
-  const { head, range, partial } = result;
+  const { range, partial } = result;
   const headers = objectHeaders(head, input.overrides);
   headers.push(...encryptionHeaders(head.encryption, request.headers));
   headers.push(...expiration);
@@ -154,7 +158,9 @@ export const getObject = operation<ReadInput, ReadOutput>({
     checkOverrides(context, input);
     const result = context.objects.read(input.bucket, input.key, input.options);
     const expiration = expirationHeader(context, input.bucket, result.head);
-    const output = { input, signal: () => context.signal, result, expiration };
+    const target = { bucket: input.bucket, key: input.key, versionId: input.options.versionId };
+    const head = visibleHead(context, target, result.head);
+    const output = { input, signal: () => context.signal, result, head, expiration };
     const { unlock } = result;
     if (unlock === undefined || context.request.request.method === 'HEAD') return output;
     return unlock().then((inline) => ({ ...output, result: { ...result, inline } }));

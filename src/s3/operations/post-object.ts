@@ -5,6 +5,7 @@
  * Source: AmazonS3/latest/API/RESTObjectPOST.html
  */
 import { writtenHeaders } from '../encryption/headers.ts';
+import { parseTagging } from '../documents/object-tags.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -13,7 +14,6 @@ import { element, xmlDocument } from '../xml.ts';
 import { XML_HEADERS } from './document.ts';
 import { checksumHeaders, impliedChecksum } from './object-headers.ts';
 import { type PutInput, parsePut, writeObject, type Written } from './put-object.ts';
-import { parseTagging } from './tagging.ts';
 import { versionHeaders } from './version-id.ts';
 
 function parsePost(request: S3Request): PutInput {
