@@ -11,7 +11,9 @@ import { type AdminSocket, openAdminSocket } from './admin/admin-socket.ts';
 import { isReadableByOthers } from './admin/identities.ts';
 import { IdentityStore } from './admin/identity-store.ts';
 import { SecretBox } from './admin/secret-box.ts';
+import { statusOf } from './admin/server-status.ts';
 import { lockDirectories, makeDirectory } from './admin/data-lock.ts';
+import { VERSION } from './cli.ts';
 import { openBodies } from './body/stream-body.ts';
 import { type Clock, systemClock, timeOrderedId } from './base/clock.ts';
 import { LIMITS } from './base/limits.ts';
@@ -65,6 +67,7 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const arena = new Arena(settings.arenaBytes);
     const stores = await openStores(settings, surroundings, arena, closers);
     const { clock, engine, objects } = stores;
+    const { chunks, meta } = engine;
     const accounts = openIdentities(settings, engine, credentials, clock);
     const accessLog = new AccessLog({
       ...stores,
@@ -97,7 +100,9 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const tls = openTls(settings, log, closers);
     const server = await startServer({ gateway, arena, host, port, kind, tls, log });
     closers.add((drainMs) => server.close(drainMs));
-    const admin = await openAdmin(settings, accounts, surroundings.log);
+    const sources = { version: VERSION, clock, chunks, meta, objects, arena, gateway, server };
+    const api = new AdminApi({ identities: accounts, status: statusOf(sources) });
+    const admin = await openAdmin(settings, api, surroundings.log);
     closers.add(() => admin.close());
     return {
       host,
@@ -144,11 +149,11 @@ function openTls({ tls: files }: Settings, log: Log, closers: Closers): TlsSourc
 
 async function openAdmin(
   { dataDirectories }: Settings,
-  identities: IdentityStore,
+  api: AdminApi,
   log: Log,
 ): Promise<AdminSocket> {
   const [home = '.'] = dataDirectories;
-  return await openAdminSocket(home, new AdminApi({ identities }), log.child({ room: 'admin' }));
+  return await openAdminSocket(home, api, log.child({ room: 'admin' }));
 }
 
 /** The identities file holds secrets; whoever reads it can sign as anybody in it. */

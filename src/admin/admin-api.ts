@@ -3,6 +3,7 @@
  * Whoever carries the requests (the socket in the data folder) has made sure that they may ask.
  */
 import { z } from 'zod';
+import type { ServerStatus } from './server-status.ts';
 import { IdentityError, type IdentityStore } from './identity-store.ts';
 
 export interface AdminAnswer {
@@ -12,6 +13,7 @@ export interface AdminAnswer {
 
 export interface AdminApiOptions {
   readonly identities: IdentityStore;
+  status(): ServerStatus;
 }
 
 const name = z.string().min(1).max(128);
@@ -41,8 +43,9 @@ type Handler = (input: unknown) => Promise<unknown>;
 export class AdminApi {
   readonly #handlers: ReadonlyMap<string, Handler>;
 
-  constructor({ identities }: AdminApiOptions) {
+  constructor({ identities, status }: AdminApiOptions) {
     this.#handlers = new Map<string, Handler>([
+      ['GET /v1/status', async () => status()],
       ['GET /v1/users', async () => identities.users()],
       ['POST /v1/users', async (input) => identities.createUser(newUser.parse(input))],
       [

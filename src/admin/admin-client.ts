@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { RootKey } from './credentials.ts';
 import type { UserView } from './identity-store.ts';
 import { askServer, NoServer } from './admin-socket.ts';
+import { type ServerStatus, statusText } from './server-status.ts';
 
 interface OfUser {
   /** First data directory of the server. */
@@ -23,7 +24,7 @@ export type AdminCommand =
       readonly admin: boolean | undefined;
       readonly policyFile: string | undefined;
     })
-  | { readonly kind: 'list-users'; readonly data: string; readonly json: boolean };
+  | { readonly kind: 'list-users' | 'status'; readonly data: string; readonly json: boolean };
 
 /** What a command talks to. */
 export interface Terminal {
@@ -66,6 +67,12 @@ async function run(command: AdminCommand, terminal: Terminal): Promise<number> {
     case 'list-users': {
       const users = (await ask(data, 'GET', '/v1/users')) as readonly UserView[];
       terminal.write(command.json ? `${JSON.stringify(users, undefined, 2)}\n` : table(users));
+      return 0;
+    }
+    case 'status': {
+      const status = (await ask(data, 'GET', '/v1/status')) as ServerStatus;
+      const text = command.json ? `${JSON.stringify(status, undefined, 2)}\n` : statusText(status);
+      terminal.write(text);
       return 0;
     }
     case 'add-user': {

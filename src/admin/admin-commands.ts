@@ -56,6 +56,11 @@ export function addAdminCommands(
     });
 
   const admin = group(program, 'admin', 'look after a running server');
+  plain(admin, 'status', 'what the server does and holds: requests, errors, datanodes, memory')
+    .option('--json', 'print JSON')
+    .action((options: Options) =>
+      chosen({ kind: 'status', data: where(options), json: options.json === true }),
+    );
   const user = group(admin, 'user', 'users of the server');
   plain(user, 'list', 'list users and their access keys')
     .option('--json', 'print JSON')

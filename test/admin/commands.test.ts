@@ -115,6 +115,26 @@ it('users are made, listed, switched off and on, and removed', async () => {
   client.destroy();
 });
 
+it('status tells what the server does and holds', async () => {
+  const status = JSON.parse((await say(['admin', 'status', '--json'])).out) as Record<
+    string,
+    unknown
+  >;
+  expect(status).toMatchObject({
+    version: '0.1.0',
+    pid: sluice.pid,
+    errors: { AccessDenied: 1 },
+    corruptShards: 0,
+    reclaimBacklog: expect.any(Number) as number,
+  });
+  expect((status['operations'] as Record<string, number>)['ListBuckets']).toBe(3);
+  expect(status['datanodes']).toHaveLength(3);
+  const { out } = await say(['admin', 'status']);
+  expect(out).toMatch(/^server +Sluice 0\.1\.0, process \d+, up \d+ s$/m);
+  expect(out).toMatch(/^datanode 0 +up {2}.*datanode-1$/m);
+  expect(out).toMatch(/^arena +0 of 1024 blocks in use$/m);
+});
+
 it('a secret outlives the server', async () => {
   const made = await say(['s3', 'getsecret', '-u', 'survivor']);
   await sluice.kill('SIGKILL');
