@@ -48,15 +48,25 @@ const isQuerySigned = ({ request }: RequestFacts): boolean =>
   request.query.has('X-Amz-Signature') || request.query.has('Signature');
 
 function authType(facts: RequestFacts): Values {
+  if (facts.request.form?.has('policy') === true) return ['POST'];
   if (isQuerySigned(facts)) return ['REST-QUERY-STRING'];
   return facts.request.headers.has('authorization') ? ['REST-HEADER'] : undefined;
 }
 
 function signatureVersion(facts: RequestFacts): Values {
-  const { headers, query } = facts.request;
+  const { form, headers, query } = facts.request;
+  if (form !== undefined) {
+    return form.has('awsaccesskeyid') ? ['AWS'] : one(form.get('x-amz-algorithm'));
+  }
   const named = query.get('X-Amz-Algorithm') ?? headers.get('authorization')?.split(' ')[0];
   if (named === 'AWS' || (named === undefined && query.has('AWSAccessKeyId'))) return ['AWS'];
   return one(named);
+}
+
+/** A presigned request that says nothing of its payload leaves it unsigned. */
+function payloadHash({ request: { headers, query } }: RequestFacts): Values {
+  const said = headers.get('x-amz-content-sha256') ?? query.get('X-Amz-Content-Sha256');
+  return one(said ?? (query.has('X-Amz-Signature') ? 'UNSIGNED-PAYLOAD' : undefined));
 }
 
 /** Milliseconds since a presigned request was signed. */
@@ -136,7 +146,7 @@ const ofUser =
     principal.anonymous ? undefined : [value(principal)];
 
 function queryAndHeaderKeys(): [string, Finder][] {
-  const headers = `x-amz-acl x-amz-content-sha256 x-amz-grant-full-control
+  const headers = `x-amz-acl x-amz-grant-full-control
   x-amz-grant-read x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp
   x-amz-metadata-directive x-amz-object-ownership x-amz-server-side-encryption
   x-amz-server-side-encryption-aws-kms-key-id x-amz-server-side-encryption-customer-algorithm
@@ -163,6 +173,7 @@ const KEYS: ReadonlyMap<string, Finder> = new Map<string, Finder>([
   ['s3:signatureage', signatureAge],
   ['s3:requestobjecttagkeys', (facts) => requestTags(facts).map(([name]) => name)],
   ['s3:x-amz-copy-source', copySource],
+  ['s3:x-amz-content-sha256', payloadHash],
   ['s3:object-lock-mode', retentionMode],
   ['s3:object-lock-retain-until-date', (facts) => one(retainUntil(facts))],
   ['s3:object-lock-remaining-retention-days', retentionDays],
