@@ -5,7 +5,7 @@
  */
 import { statSync } from 'node:fs';
 import { z } from 'zod';
-import { type Account, type Accounts, ANONYMOUS_ID } from '../s3/accounts.ts';
+import type { Account, Accounts } from '../s3/accounts.ts';
 import type { Policy } from '../s3/policy/policy.ts';
 import type { Credential, Credentials } from './credentials.ts';
 
@@ -123,9 +123,6 @@ export function openDirectory(credentials: Credentials, users: readonly User[]):
     ],
   ]);
   for (const { id, name, email, admin, keys, policy } of users) {
-    if (id === ANONYMOUS_ID) {
-      throw new Error(`the identities file has a user with the id of nobody, ${id}`);
-    }
     if (byId.has(id)) throw new Error(`the identities file has a user with root's id ${id}`);
     const account: Account = { id, displayName: name, email, admin, policy };
     byId.set(id, account);
