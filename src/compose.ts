@@ -4,6 +4,7 @@
  *
  * Invariant: when `compose` rejects, everything it had opened is closed again.
  */
+import { readCertificate, watchCertificate } from './admin/certificate.ts';
 import { openCredentials, type Credentials } from './admin/credentials.ts';
 import { AdminApi } from './admin/admin-api.ts';
 import { type AdminSocket, openAdminSocket } from './admin/admin-socket.ts';
@@ -23,6 +24,7 @@ import { openLocalEngine } from './engine/local-engine.ts';
 import { EventQueue } from './events/event-queue.ts';
 import { openTarget } from './events/event-target.ts';
 import { startServer } from './http/server.ts';
+import type { TlsSource } from './http/wire.ts';
 import { Arena } from './memory/arena.ts';
 import { openObjects } from './objects/object-store.ts';
 import { AccessLog } from './s3/access-log.ts';
@@ -92,7 +94,8 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     });
     const { host, port, http: kind } = settings;
     const log = surroundings.log.child({ room: 'http' });
-    const server = await startServer({ gateway, arena, host, port, kind, log });
+    const tls = openTls(settings, log, closers);
+    const server = await startServer({ gateway, arena, host, port, kind, tls, log });
     closers.add((drainMs) => server.close(drainMs));
     const admin = await openAdmin(settings, accounts, surroundings.log);
     closers.add(() => admin.close());
@@ -125,6 +128,18 @@ function openIdentities(
     clock,
     readPolicy: (text) => parsePolicy(text, { bucket: undefined, knows: () => true }),
   });
+}
+
+function openTls({ tls: files }: Settings, log: Log, closers: Closers): TlsSource | undefined {
+  if (files === undefined) return undefined;
+  const pair = readCertificate(files);
+  return {
+    pair,
+    onChange: (listener) => {
+      const stop = watchCertificate(files, log, listener);
+      closers.add(stop);
+    },
+  };
 }
 
 async function openAdmin(

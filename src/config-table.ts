@@ -159,6 +159,22 @@ export const SETTINGS = {
     fallback: 'node',
     schema: oneOf(['node', 'uwebsockets']),
   }),
+  'tls-cert': row({
+    argument: '<file>',
+    many: false,
+    help: 'PEM file of the certificate chain: serves HTTPS, TLS 1.2 or newer; read again on change',
+    fallback: undefined,
+    fallbackText: 'none: plain HTTP',
+    schema: z.string().min(1, 'expected a file').optional(),
+  }),
+  'tls-key': row({
+    argument: '<file>',
+    many: false,
+    help: 'PEM file of the private key of --tls-cert',
+    fallback: undefined,
+    fallbackText: 'none',
+    schema: z.string().min(1, 'expected a file').optional(),
+  }),
   insecure: row({
     argument: undefined,
     many: false,

@@ -6,6 +6,7 @@
  * Nothing is created or opened for writing here: bad settings throw ConfigError with one line and
  * leave no trace.
  */
+import { type CertificateFiles, readCertificate } from './admin/certificate.ts';
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -58,6 +59,8 @@ export interface Settings {
   readonly digestThreads: number;
   readonly reclaimGraceMs: number;
   readonly uploadDays: number;
+  /** Undefined: plain HTTP. The pair was good when the settings were read. */
+  readonly tls: CertificateFiles | undefined;
   /** Undefined: no users besides root. */
   readonly identitiesFile: string | undefined;
   readonly identities: Identities;
@@ -186,6 +189,7 @@ function settle(values: Values): Settings {
     digestThreads: values['digest-threads'],
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,
     uploadDays: values['upload-days'],
+    tls: checkTls(values['tls-cert'], values['tls-key'], values.http),
     identitiesFile: values.identities,
     identities,
     defaultOwnership: values['default-object-ownership'],
@@ -216,6 +220,24 @@ function readIdentities(file: string | undefined, rootKey: string | undefined): 
     throw new ConfigError(`--identities: ${file}: user ${id} has the root access key`);
   }
   return identities;
+}
+
+function checkTls(
+  certFile: string | undefined,
+  keyFile: string | undefined,
+  http: Settings['http'],
+): CertificateFiles | undefined {
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (certFile === undefined || keyFile === undefined) {
+    throw new ConfigError('--tls-cert and --tls-key go together');
+  }
+  if (http !== 'node') throw new ConfigError(`--http ${http} does not speak TLS here`);
+  try {
+    readCertificate({ certFile, keyFile });
+  } catch (error) {
+    throw new ConfigError(`--tls-cert: ${(error as Error).message}`);
+  }
+  return { certFile, keyFile };
 }
 
 function checkTargets(targets: Settings['eventTargets']): Settings['eventTargets'] {

@@ -52,7 +52,10 @@ async function serve(settings: Settings): Promise<void> {
   stopOnSignals(starting, log);
   const sluice = await starting;
   const { host, port, credentials } = sluice;
-  log.info({ endpoint: endpointUrl(host, port), pid: process.pid }, 'serving');
+  log.info(
+    { endpoint: endpointUrl(host, port, settings.tls !== undefined), pid: process.pid },
+    'serving',
+  );
   if (settings.durability === 'relaxed') log.warn({}, 'durability is relaxed');
   if (settings.insecure) log.warn({}, 'security is off: any key is accepted');
   // `sluice serve | head -1` is no reason to stop.

@@ -66,6 +66,11 @@ const ALGORITHMS: readonly (ChecksumAlgorithm | undefined)[] = [
   'CRC64NVME',
   'SHA1',
   'SHA256',
+  'SHA512',
+  'MD5',
+  'XXHASH64',
+  'XXHASH3',
+  'XXHASH128',
 ];
 const TYPES: readonly ChecksumType[] = ['COMPOSITE', 'FULL_OBJECT'];
 

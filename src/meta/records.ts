@@ -7,7 +7,17 @@
  * additions to records, never migrations.
  */
 
-export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
+export type ChecksumAlgorithm =
+  | 'CRC32'
+  | 'CRC32C'
+  | 'CRC64NVME'
+  | 'SHA1'
+  | 'SHA256'
+  | 'SHA512'
+  | 'MD5'
+  | 'XXHASH64'
+  | 'XXHASH3'
+  | 'XXHASH128';
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT';
 
 /** `value` as S3 spells it: base64, with `-N` when composite. */

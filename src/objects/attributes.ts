@@ -28,6 +28,11 @@ const DIGEST_OF: Readonly<Record<ChecksumAlgorithm, DigestName>> = {
   CRC64NVME: 'crc64nvme',
   SHA1: 'sha1',
   SHA256: 'sha256',
+  SHA512: 'sha512',
+  MD5: 'md5',
+  XXHASH64: 'xxhash64',
+  XXHASH3: 'xxhash3',
+  XXHASH128: 'xxhash128',
 };
 
 export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = Object.keys(

@@ -23,7 +23,17 @@ import type {
   UploadAddress,
 } from './upload-contract.ts';
 
-export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
+export type ChecksumAlgorithm =
+  | 'CRC32'
+  | 'CRC32C'
+  | 'CRC64NVME'
+  | 'SHA1'
+  | 'SHA256'
+  | 'SHA512'
+  | 'MD5'
+  | 'XXHASH64'
+  | 'XXHASH3'
+  | 'XXHASH128';
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT';
 
 /** `value` as S3 spells it: base64, with `-N` when composite. */
@@ -150,8 +160,11 @@ export interface ReadResult {
   blocks(signal: AbortSignal): AsyncIterable<Block>;
   /** Set instead of blocks when the bytes are in the row: `range` is already applied. */
   readonly inline: Uint8Array | undefined;
-  /** Set when the bytes are encrypted: to be awaited before an answer begins, for it may fail. */
-  readonly unlock?: (() => Promise<unknown>) | undefined;
+  /**
+   * Set when the bytes are encrypted: to be awaited before an answer begins, for it may fail.
+   * Answers them, `range` applied, when they are in the row.
+   */
+  readonly unlock?: (() => Promise<Uint8Array | undefined>) | undefined;
 }
 
 export interface PutOptions {

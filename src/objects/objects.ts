@@ -8,7 +8,7 @@ import type { Body } from '../body/body.ts';
 import { objectKey } from '../meta/keyspace.ts';
 import type { Write } from '../meta/meta-store.ts';
 import { encodeObject } from '../meta/object-codec.ts';
-import type { ObjectRecord } from '../meta/records.ts';
+import type { ObjectRecord, StoredData } from '../meta/records.ts';
 import { checkAttributes, headOf, putResultOf, validatorsOf, wholeChecksum } from './attributes.ts';
 import type { Blobs } from './blobs.ts';
 import type { Buckets, OpenBucket } from './buckets.ts';
@@ -40,7 +40,7 @@ import { wroteNothing } from './index-rows.ts';
 import type { CurrentObject, Decision, IndexRows, Situation } from './index-rows.ts';
 import type { Ingest } from './ingest.ts';
 import { checkLockable, checkRemoval } from './object-lock.ts';
-import { readBlocks } from './reads.ts';
+import { inlineBytes, type Opener, readBlocks } from './reads.ts';
 import { findPart, partsAfter, sliced } from './slices.ts';
 import { checkVersionId, versionIdOf, versioningOf, type Versions } from './versions.ts';
 
@@ -186,8 +186,21 @@ export class Objects {
       parts: (wanted) => partsAfter(context.meta, head, data, wanted),
       blocks: (signal) => readBlocks(context, data, range, signal, opener),
       inline: part?.kind === 'inline' ? part.bytes.subarray(0, range.length) : undefined,
-      unlock: encryption && opener && (() => opener.keyOf(encryption.seal)),
+      unlock: opener && (() => this.#unlock(data, range, opener, encryption)),
     };
+  }
+
+  async #unlock(
+    data: StoredData,
+    range: ReadResult['range'],
+    opener: Opener,
+    encryption: ObjectRecord['encryption'],
+  ): Promise<Uint8Array | undefined> {
+    const inRow = data.kind === 'inline' ? sliced(data, range) : undefined;
+    if (inRow?.kind === 'inline') return await inlineBytes(this.#context, inRow, opener);
+    // Parts may have keys of their own; this one tells whether keys can be had at all.
+    if (encryption !== undefined) await opener.keyOf(encryption.seal);
+    return undefined;
   }
 
   /** The record that a copy reads, its conditions checked. The caller leases before it awaits. */

@@ -64,7 +64,8 @@ async function keyOf(seal: StoredSeal, opener: Opener | undefined): Promise<Uint
   return await opener.keyOf(seal);
 }
 
-async function inlineBytes(
+/** Bytes that stand in the row, opened when they are sealed. */
+export async function inlineBytes(
   context: Context,
   { bytes, seal }: StoredData & { readonly kind: 'inline' },
   opener: Opener | undefined,

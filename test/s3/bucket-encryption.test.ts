@@ -98,6 +98,14 @@ describe('the configuration', () => {
     ['two algorithms', apply(algorithm('AES256').repeat(2)), 400, 'MalformedXML'],
     ['two layers', apply(algorithm('aws:kms:dsse')), 501, 'NotImplemented'],
     [
+      'a key id that would be two headers',
+      apply(
+        `${algorithm('aws:kms')}<KMSMasterKeyID>arn:aws:kms:&#13;&#10;x:y:key/testkey-1</KMSMasterKeyID>`,
+      ),
+      400,
+      'InvalidArgument',
+    ],
+    [
       'a KMS key without KMS',
       apply(`${algorithm('AES256')}<KMSMasterKeyID>a</KMSMasterKeyID>`),
       400,

@@ -471,13 +471,48 @@ describe('requests that contradict themselves', () => {
     expect(heard.status).toBe(200);
     expect(headerOf(heard, `${sse}-aws-kms-key-id`)).toBe('testkey-1');
     expect(codeOf(await again({ [sse]: 'AES256' }))).toBe('InvalidArgument');
-    for (const UploadId of [withKey, withKms]) {
+    const complete = (headers: Record<string, string>) =>
+      ask(sluice, {
+        method: 'POST',
+        path: `/${Bucket}/parts`,
+        query: { uploadId: withKms ?? '' },
+        headers,
+        body:
+          '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>' +
+          `<ETag>${headerOf(heard, 'etag')}</ETag></Part></CompleteMultipartUpload>`,
+      });
+    expect(codeOf(await complete({ [sse]: 'AES256' }))).toBe('InvalidArgument');
+    expect(codeOf(await complete(c))).toBe('InvalidRequest');
+    // Said twice, because an answer may be lost.
+    for (let times = 0; times < 2; times += 1) {
+      const done = await complete({ [sse]: 'aws:kms' });
+      expect([done.status, headerOf(done, sse)]).toEqual([200, 'aws:kms']);
+    }
+    for (const UploadId of [withKey]) {
       await client.send(new AbortMultipartUploadCommand({ ...address, UploadId }));
     }
   });
 });
 
 describe('SSE-KMS', () => {
+  it('keeps the longest context, key name and metadata with the largest body in a row', async () => {
+    const pairs = JSON.stringify({ a: 'x'.repeat(2000) });
+    const account = 'y'.repeat(1900);
+    const written = await put('full', content(16 * KIB), {
+      ServerSideEncryption: 'aws:kms',
+      SSEKMSKeyId: `arn:aws:kms:${account}:1:alias/testkey-1`,
+      SSEKMSEncryptionContext: Buffer.from(pairs).toString('base64'),
+      Metadata: { a: '"'.repeat(2040) },
+      ContentDisposition: '"'.repeat(1900),
+      Tagging: Array.from({ length: 10 }, (_, n) => `${n}=${'%C3%BC'.repeat(200)}`).join('&'),
+    });
+    expect(written.SSEKMSKeyId).toContain(account);
+    expect((await bytesOf('full')).equals(content(16 * KIB))).toBe(true);
+    const longer = Buffer.from(JSON.stringify({ a: 'x'.repeat(2100) })).toString('base64');
+    const refused = put('k', 'x', { ...KMS, SSEKMSEncryptionContext: longer });
+    await expectS3Error(refused, 400, 'InvalidArgument');
+  });
+
   it('tells the context and the bucket key, and the ARN of a key that nobody named', async () => {
     const SSEKMSEncryptionContext = Buffer.from('{"team":"blue"}').toString('base64');
     const how = { ServerSideEncryption: 'aws:kms', BucketKeyEnabled: true } as const;

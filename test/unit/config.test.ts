@@ -57,6 +57,7 @@ describe('settings', () => {
       eventTargets: [],
       kmsKeys: [],
       rootKey: undefined,
+      tls: undefined,
       identitiesFile: undefined,
       identities: { users: [], kmsKeys: [] },
       defaultOwnership: 'BucketOwnerEnforced',

@@ -95,9 +95,15 @@ function unknownMethod(method: string): S3Error {
   return invalid('The encryption method specified is not supported', SSE, method);
 }
 
+/** What can be the name, id, alias or ARN of a key, and stand in a header. */
+export function isKeyId(text: string): boolean {
+  return text.length <= LIMITS.kmsKeyIdChars && /^[A-Za-z0-9:/_.-]+$/.test(text);
+}
+
 function checkKeyId(keyId: string | undefined): string | undefined {
-  if (keyId !== '') return keyId;
-  throw invalid('Invalid KMS key id', KMS_KEY, keyId);
+  if (keyId === undefined || isKeyId(keyId)) return keyId;
+  const shown = keyId.slice(0, LIMITS.kmsKeyIdChars);
+  throw new S3Error('KMS.NotFoundException', { message: `Invalid keyId '${shown}'` });
 }
 
 function parseBucketKey(value: string | undefined): boolean | undefined {
@@ -187,8 +193,8 @@ export function refuseEncryption(headers: Headers): void {
 }
 
 /**
- * UploadPart and its copy: how parts are encrypted was said when the upload began. Clients that
- * repeat it are heard, as long as it is the same method.
+ * UploadPart, its copy and Complete: how parts are encrypted was said when the upload began.
+ * Clients that repeat it are heard, as long as it is the same method.
  */
 export function checkRepeated(
   asked: EncryptionRequest | undefined,

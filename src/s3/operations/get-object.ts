@@ -163,7 +163,7 @@ export const getObject = operation<ReadInput, ReadOutput>({
     const output = { input, signal: () => context.signal, result, head, expiration };
     const { unlock } = result;
     if (unlock === undefined || context.request.request.method === 'HEAD') return output;
-    return unlock().then(() => output);
+    return unlock().then((inline) => ({ ...output, result: { ...result, inline } }));
   },
   render: renderRead,
 });

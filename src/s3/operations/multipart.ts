@@ -19,9 +19,7 @@ import {
   type AskedEncryption,
   checkRepeated,
   encryptionHeaders,
-  parseCustomerKey,
   parseEncryption,
-  refuseEncryption,
   writtenHeaders,
 } from '../encryption/headers.ts';
 import { type OperationContext, operation } from '../operation.ts';
@@ -72,7 +70,7 @@ function parseCreate(request: S3Request): CreateInput {
   }
   const wrong =
     (algorithm === 'CRC64NVME' && type === 'COMPOSITE') ||
-    ((algorithm === 'SHA1' || algorithm === 'SHA256') && type === 'FULL_OBJECT');
+    (algorithm !== undefined && !algorithm.startsWith('CRC') && type === 'FULL_OBJECT');
   if (wrong) {
     throw new S3Error('InvalidRequest', {
       message:
@@ -143,14 +141,24 @@ function parsePart(request: S3Request): PartInput {
   return { address: uploadOf(request), partNumber: partNumberOf(request), encryption };
 }
 
-/** The key that a part is sent with; how the upload is encrypted is not the part's to say. */
-function partKey(
+/**
+ * The customer's key that a part, or the end of an upload, is sent with. How the upload is
+ * encrypted was said when it began; whoever says it again must say the same.
+ */
+function customerKeyOf(
   objects: OperationContext['objects'],
-  { address, encryption }: PartInput,
+  address: UploadAddress,
+  encryption: EncryptionRequest | undefined,
 ): CustomerKey | undefined {
   if (encryption === undefined) return undefined;
-  checkRepeated(encryption, objects.upload(address).encryption);
-  return encryption.mode === 'customer' ? encryption.customerKey : undefined;
+  if (encryption.mode === 'customer') return encryption.customerKey;
+  try {
+    checkRepeated(encryption, objects.upload(address).encryption);
+  } catch (error) {
+    // Whether it may be over is the store's to say.
+    if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') throw error;
+  }
+  return undefined;
 }
 
 export const uploadPart = operation<PartInput, Part>({
@@ -163,8 +171,11 @@ export const uploadPart = operation<PartInput, Part>({
     bodyChecksumAlgorithm(request.headers);
     return parsePart(request);
   },
-  run: ({ objects, signal }, input, body) =>
-    objects.putPart(input.address, input.partNumber, body, signal, partKey(objects, input)),
+  run: ({ objects, signal }, input, body) => {
+    const { address, partNumber, encryption } = input;
+    const customerKey = customerKeyOf(objects, address, encryption);
+    return objects.putPart(address, partNumber, body, signal, customerKey);
+  },
   render: (part, request) => ({
     status: 200,
     headers: [
@@ -205,7 +216,7 @@ export const uploadPartCopy = operation<PartCopyInput, Part>({
       input.source,
       input.range,
       context.signal,
-      partKey(context.objects, input),
+      customerKeyOf(context.objects, input.address, input.encryption),
     );
   },
   render: (part, request) =>
@@ -258,7 +269,9 @@ export function parseCompletedParts(text: string): CompletedPart[] {
   return parts;
 }
 
-type CompleteInput = Omit<CompleteOptions, 'parts'>;
+type CompleteInput = Omit<CompleteOptions, 'parts' | 'customerKey'> & {
+  readonly encryption: EncryptionRequest | undefined;
+};
 
 interface CompleteOutput {
   readonly input: CompleteInput;
@@ -268,7 +281,6 @@ interface CompleteOutput {
 
 function parseComplete(request: S3Request): CompleteInput {
   refuseUnbuiltHeaders(request.headers);
-  refuseEncryption(request.headers);
   const size = request.headers.get('x-amz-mp-object-size');
   if (size !== undefined && !/^\d{1,15}$/.test(size)) {
     throw new S3Error('InvalidRequest', {
@@ -281,7 +293,7 @@ function parseComplete(request: S3Request): CompleteInput {
     checksum: headerChecksum(request.headers),
     checksumType: parseChecksumType(request.headers.get('x-amz-checksum-type')),
     size: size === undefined ? undefined : Number(size),
-    customerKey: parseCustomerKey(request.headers),
+    encryption: parseEncryption(request.headers).request,
   };
 }
 
@@ -316,7 +328,9 @@ export const completeMultipartUpload = operation<CompleteInput, CompleteOutput>(
   parse: parseComplete,
   run: async (context, input, body) => {
     const parts = parseCompletedParts(await readDocument(body, LIMITS.completeXmlBytes));
-    const result = await context.objects.completeUpload({ ...input, parts }, context.signal);
+    const customerKey = customerKeyOf(context.objects, input, input.encryption);
+    const options = { ...input, parts, customerKey };
+    const result = await context.objects.completeUpload(options, context.signal);
     const { bucket, key } = input;
     const { size, etag, versionId } = result;
     const name = 'ObjectCreated:CompleteMultipartUpload';

@@ -51,6 +51,11 @@ export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
   'CRC64NVME',
   'SHA1',
   'SHA256',
+  'SHA512',
+  'MD5',
+  'XXHASH64',
+  'XXHASH3',
+  'XXHASH128',
 ];
 
 /** Full-object, and combined from the checksums of parts without reading them. */

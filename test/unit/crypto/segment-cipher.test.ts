@@ -1,4 +1,4 @@
-import { createCipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../../src/base/store-error.ts';
@@ -11,25 +11,9 @@ import {
   sealedLength,
 } from '../../../src/crypto/segment-cipher.ts';
 import { content } from '../../support/content.ts';
+import { expand, sealedTwin } from '../../support/sealed-twin.ts';
 
 const KEY = randomBytes(32);
-
-/** The format in its readable form: one leaf sealed from one piece, nothing shared, nothing kept. */
-function sealedTwin(dataKey: Uint8Array, leafId: string, plain: Uint8Array): Buffer[] {
-  const key = Buffer.from(hkdfSync('sha256', dataKey, leafId, 'sluice leaf 1', 32));
-  const count = Math.max(1, Math.ceil(plain.length / 65_520));
-  return Array.from({ length: count }, (_, index) => {
-    const nonce = Buffer.alloc(12);
-    nonce.writeUInt32BE(index, 8);
-    const place = Buffer.alloc(5);
-    place.writeUInt32BE(index);
-    place[4] = index === count - 1 ? 1 : 0;
-    const cipher = createCipheriv('aes-256-gcm', key, nonce);
-    cipher.setAAD(Buffer.concat([place, Buffer.from(leafId)]));
-    const piece = plain.subarray(index * 65_520, (index + 1) * 65_520);
-    return Buffer.concat([cipher.update(piece), cipher.final(), cipher.getAuthTag()]);
-  });
-}
 
 function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
   const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length];
@@ -50,6 +34,12 @@ const lengths = fc.oneof(
 );
 
 describe('segments', () => {
+  it('take their keys as HKDF does', () => {
+    const extracted = createHmac('sha256', 'salt').update(KEY).digest();
+    const whole = Buffer.from(hkdfSync('sha256', KEY, 'salt', 'info', 32));
+    expect(expand(extracted, 'info').equals(whole)).toBe(true);
+  });
+
   it('agree with the readable twin, however the plaintext is cut, and open again', () => {
     fc.assert(
       fc.property(lengths, fc.array(fc.nat(), { maxLength: 4 }), (length, cuts) => {
