@@ -169,7 +169,7 @@ function queryAndHeaderKeys(): [string, Finder][] {
 const FOREIGN = `accessgrantsinstancearn accesspointnetworkorigin dataaccesspointaccount
 dataaccesspointarn destinationregion existingjoboperation existingjobpriority
 inventoryaccessibleoptionalfields isreplicationpauserequest jobsuspendedcause
-requestjoboperation requestjobpriority tlsversion`.split(/\s+/);
+requestjoboperation requestjobpriority`.split(/\s+/);
 
 const KEYS: ReadonlyMap<string, Finder> = new Map<string, Finder>([
   ...FOREIGN.map((name): [string, Finder] => [`s3:${name}`, never]),
@@ -190,6 +190,7 @@ const KEYS: ReadonlyMap<string, Finder> = new Map<string, Finder>([
   ['s3:resourceaccount', ({ resourceAccount }) => one(resourceAccount)],
   ['aws:resourceaccount', ({ resourceAccount }) => one(resourceAccount)],
   ['aws:sourceip', sourceIp],
+  ['s3:tlsversion', ({ request }) => one(request.head.tlsVersion?.replace(/^TLSv/, ''))],
   ['aws:securetransport', ({ request }) => [String(request.head.secure)]],
   ['aws:useragent', header('user-agent')],
   ['aws:referer', header('referer')],
