@@ -50,6 +50,8 @@ export interface ConnectionEvents {
   readonly serve: Serve;
   /** The bytes came over TLS. */
   readonly secure: boolean;
+  /** `TLSv1.3`; undefined without TLS. */
+  readonly tlsVersion?: string | undefined;
   onClosed(connection: Connection): void;
 }
 
@@ -283,8 +285,9 @@ export class Connection implements Wire, Outlet {
       this.#kept = Buffer.from(all);
       return NOTHING;
     }
-    const { secure } = this.#events;
-    this.#begin(parseHead(all.subarray(0, end), this.#remoteAddress, secure));
+    const { secure, tlsVersion } = this.#events;
+    const parsed = parseHead(all.subarray(0, end), this.#remoteAddress, secure);
+    this.#begin(secure ? { ...parsed, head: { ...parsed.head, tlsVersion } } : parsed);
     return all.subarray(end + HEAD_END.length);
   }
 

@@ -8,7 +8,11 @@
  * they do over TLS, where they have to be decrypted first.
  */
 import { createServer, type Server, Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type Server as TlsServer,
+  type TLSSocket,
+} from 'node:tls';
 import { LIMITS } from '../base/limits.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionLimits, Listener, Serve, TlsPair, TlsSource } from './wire.ts';
@@ -98,6 +102,7 @@ class NodeListener implements Listener {
     const events = {
       serve: this.#serve,
       secure,
+      tlsVersion: secure ? ((accepted as TLSSocket).getProtocol() ?? undefined) : undefined,
       onClosed: (connection: Connection): void => {
         this.#open.delete(connection);
       },

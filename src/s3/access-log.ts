@@ -310,7 +310,7 @@ export function accessLine(bucket: Bucket, entry: AccessEntry): string {
     entry.hostId,
     ...signatureFields(request).flatMap((field, index) => (index === 0 ? [field, '-'] : [field])),
     plain(headers.get('host')),
-    '-',
+    plain(head.tlsVersion),
     '-',
     '-',
   ].join(' ');

@@ -18,6 +18,8 @@ export interface RequestHead {
   /** Text of the peer's address, for the log. */
   readonly remoteAddress: string;
   readonly secure: boolean;
+  /** `TLSv1.3`; undefined without TLS. */
+  readonly tlsVersion?: string | undefined;
 }
 
 /** A request resolved to S3 terms by `s3/resource.ts`. */

@@ -85,6 +85,16 @@ it('lines come as objects below the prefix', async () => {
   expect(found[3]?.slice(19, 22)).toEqual(['SigV4', '-', 'AuthHeader']);
 });
 
+it('a line of what nobody signed names nobody', async () => {
+  const LoggingEnabled = { TargetBucket, TargetPrefix: 'nobody/' };
+  const BucketLoggingStatus = { LoggingEnabled };
+  await client.send(new PutBucketLoggingCommand({ Bucket, BucketLoggingStatus }));
+  await fetch(`${sluice.endpoint}/${Bucket}/none`);
+  const found = (await lines('nobody/', 2)).find((fields) => fields[7] === 'none');
+  expect([found?.[4], found?.[9], found?.[10]]).toEqual(['-', '403', 'AccessDenied']);
+  expect(found?.slice(19, 22)).toEqual(['-', '-', '-']);
+});
+
 it('a partitioned prefix names owner, region, bucket and day', async () => {
   const LoggingEnabled = {
     TargetBucket,

@@ -15,6 +15,8 @@ import {
   GetBucketNotificationConfigurationCommand,
   PutBucketLifecycleConfigurationCommand,
   PutBucketNotificationConfigurationCommand,
+  PutBucketOwnershipControlsCommand,
+  PutObjectAclCommand,
   PutObjectCommand,
   PutObjectTaggingCommand,
   type S3Client,
@@ -156,6 +158,28 @@ it('everything that happens to objects is told', async () => {
     ['ObjectRemoved:Delete', 'm'],
   ]);
   expect(`"${told(received)[0]?.s3.object.eTag}"`).toBe(ETag);
+});
+
+it('a new ACL is told, and who gave it', async () => {
+  await client.send(
+    new PutBucketOwnershipControlsCommand({
+      Bucket,
+      OwnershipControls: { Rules: [{ ObjectOwnership: 'ObjectWriter' }] },
+    }),
+  );
+  await subscribe({ QueueArn: HOOK, Events: ['s3:ObjectAcl:Put'] });
+  await client.send(new PutObjectCommand({ Bucket, Key: 'shown', Body: 'x' }));
+  received.length = 0;
+  await client.send(new PutObjectAclCommand({ Bucket, Key: 'shown', ACL: 'public-read' }));
+  await until(() => told(received).length > 0);
+  const { ownerId } = sluice.credentials.rootOwner;
+  expect(told(received)).toMatchObject([
+    {
+      eventName: 'ObjectAcl:Put',
+      userIdentity: { principalId: ownerId },
+      s3: { object: { key: 'shown' } },
+    },
+  ]);
 });
 
 it('what a lifecycle rule ends is told, to a file too', async () => {

@@ -96,6 +96,31 @@ it('a policy that wants TLS has it', async () => {
   expect(status).toBe(200);
 });
 
+it('a policy may want a version of TLS', async () => {
+  const Resource = [`arn:aws:s3:::${Bucket}/*`];
+  const all = { Principal: '*', Action: 's3:GetObject', Resource };
+  const Condition = { NumericLessThan: { 's3:TlsVersion': 1.3 } };
+  const Statement = [
+    { ...all, Effect: 'Allow' },
+    { ...all, Effect: 'Deny', Condition },
+  ];
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+  await client.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+  await client.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x' }));
+  const status = (maxVersion: 'TLSv1.2' | 'TLSv1.3') =>
+    new Promise((resolve, reject) => {
+      const where = { port: sluice.port, host: '127.0.0.1', path: `/${Bucket}/k` };
+      const agent = new Agent({ ca, maxVersion });
+      const asked = request({ ...where, agent }, (answer) => {
+        resolve(answer.resume().statusCode);
+        agent.destroy();
+      });
+      asked.once('error', reject);
+      asked.end();
+    });
+  expect([await status('TLSv1.2'), await status('TLSv1.3')]).toEqual([403, 200]);
+});
+
 it('plain HTTP is not answered on the port', async () => {
   const plain = s3Client({ ...sluice, endpoint: `http://127.0.0.1:${sluice.port}` });
   const asked = plain.send(new CreateBucketCommand({ Bucket: 'plain' }));

@@ -113,6 +113,13 @@ function copySource({ request }: RequestFacts): Values {
   return [bare, `/${bare}`];
 }
 
+/** False for the steps of an upload before its last: no object comes of them yet. */
+function createsObject({ request: { key, method, query } }: RequestFacts): Values {
+  if (key === undefined || (method !== 'PUT' && method !== 'POST')) return undefined;
+  const isStep = query.has('uploads') || (method === 'PUT' && query.has('uploadId'));
+  return [String(!isStep)];
+}
+
 const DAY_MS = 86_400_000;
 
 const retentionMode: Finder = ({ request, said }) =>
@@ -162,7 +169,7 @@ function queryAndHeaderKeys(): [string, Finder][] {
 const FOREIGN = `accessgrantsinstancearn accesspointnetworkorigin dataaccesspointaccount
 dataaccesspointarn destinationregion existingjoboperation existingjobpriority
 inventoryaccessibleoptionalfields isreplicationpauserequest jobsuspendedcause
-objectcreationoperation requestjoboperation requestjobpriority tlsversion`.split(/\s+/);
+requestjoboperation requestjobpriority`.split(/\s+/);
 
 const KEYS: ReadonlyMap<string, Finder> = new Map<string, Finder>([
   ...FOREIGN.map((name): [string, Finder] => [`s3:${name}`, never]),
@@ -173,6 +180,7 @@ const KEYS: ReadonlyMap<string, Finder> = new Map<string, Finder>([
   ['s3:signatureage', signatureAge],
   ['s3:requestobjecttagkeys', (facts) => requestTags(facts).map(([name]) => name)],
   ['s3:x-amz-copy-source', copySource],
+  ['s3:objectcreationoperation', createsObject],
   ['s3:x-amz-content-sha256', payloadHash],
   ['s3:object-lock-mode', retentionMode],
   ['s3:object-lock-retain-until-date', (facts) => one(retainUntil(facts))],
@@ -182,6 +190,7 @@ const KEYS: ReadonlyMap<string, Finder> = new Map<string, Finder>([
   ['s3:resourceaccount', ({ resourceAccount }) => one(resourceAccount)],
   ['aws:resourceaccount', ({ resourceAccount }) => one(resourceAccount)],
   ['aws:sourceip', sourceIp],
+  ['s3:tlsversion', ({ request }) => one(request.head.tlsVersion?.replace(/^TLSv/, ''))],
   ['aws:securetransport', ({ request }) => [String(request.head.secure)]],
   ['aws:useragent', header('user-agent')],
   ['aws:referer', header('referer')],

@@ -20,13 +20,15 @@ interface Asked {
   readonly secure?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
   readonly said?: Said;
+  readonly method?: string;
   readonly form?: Readonly<Record<string, string>>;
 }
 
 function facts(asked: Asked): RequestFacts {
   const { target = '/b/k', headers = {}, user, remote, secure, tags, said, form } = asked;
+  const { method = 'GET' } = asked;
   const head = {
-    ...plainHead({ target, headers }),
+    ...plainHead({ method, target, headers }),
     remoteAddress: remote ?? '10.1.2.3',
     secure: secure ?? false,
   };
@@ -293,6 +295,22 @@ const CASES: readonly Case[] = [
     true,
   ],
   [{ StringEquals: { 's3:LocationConstraint': 'eu' } }, { said: { location: 'eu' } }, true],
+  [{ Bool: { 's3:ObjectCreationOperation': 'true' } }, { method: 'PUT' }, true],
+  [
+    { Bool: { 's3:ObjectCreationOperation': 'true' } },
+    { method: 'PUT', target: '/b/k?uploadId=x&partNumber=1' },
+    false,
+  ],
+  [
+    { Bool: { 's3:ObjectCreationOperation': 'false' } },
+    { method: 'POST', target: '/b/k?uploads' },
+    true,
+  ],
+  [
+    { Bool: { 's3:ObjectCreationOperation': 'true' } },
+    { method: 'POST', target: '/b/k?uploadId=x' },
+    true,
+  ],
   [{ StringEquals: { 's3:authType': 'POST' } }, { form: { policy: 'x' } }, true],
   [{ StringEquals: { 's3:signatureversion': 'AWS' } }, { form: { awsaccesskeyid: 'x' } }, true],
   [
