@@ -5,6 +5,7 @@
  * Invariant: when `compose` rejects, everything it had opened is closed again.
  */
 import { openCredentials, type Credentials } from './admin/credentials.ts';
+import { isReadableByOthers, openDirectory } from './admin/identities.ts';
 import { lockDirectories, makeDirectory } from './admin/data-lock.ts';
 import { openBodies } from './body/stream-body.ts';
 import { type Clock, systemClock } from './base/clock.ts';
@@ -19,7 +20,8 @@ import { startServer } from './http/server.ts';
 import { Arena } from './memory/arena.ts';
 import { openObjects } from './objects/object-store.ts';
 import { AccessLog } from './s3/access-log.ts';
-import { OwnerAuthorizer } from './s3/authz.ts';
+import { AccessRules } from './s3/access-rules.ts';
+import { AccessAuthorizer } from './s3/authz.ts';
 import { openGateway } from './s3/dispatch.ts';
 import { type EventOrigin, noteEvents } from './s3/events.ts';
 import { websiteDomains } from './s3/website.ts';
@@ -49,8 +51,12 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const lock = await lockDirectories(settings.dataDirectories);
     closers.add(() => lock.release());
     const credentials = openCredentials(settings.credentialsFile, settings.rootKey);
+    const accounts = openDirectory(credentials, settings.identities.users);
+    warnOfReaders(settings, surroundings.log);
+    const rules = new AccessRules(settings.defaultOwnership);
     const arena = new Arena(settings.arenaBytes);
     const stores = await openStores(settings, surroundings, arena, closers);
+    const { clock, objects } = stores;
     const accessLog = new AccessLog({
       ...stores,
       log: surroundings.log.child({ room: 's3' }),
@@ -60,9 +66,11 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     closers.add(() => accessLog.close());
     const gateway = openGateway({
       bodies: stores.bodies,
-      objects: stores.objects,
-      credentials,
-      authorizer: new OwnerAuthorizer(credentials.rootOwner.ownerId),
+      objects,
+      credentials: accounts,
+      authorizer: new AccessAuthorizer({ objects, accounts, rules, clock }),
+      accounts,
+      rules,
       rootOwner: { accessKeyId: undefined, ...credentials.rootOwner },
       domains: settings.domains,
       region: settings.region,
@@ -92,6 +100,12 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     await closers.close(0);
     throw error;
   }
+}
+
+/** The identities file holds secrets; whoever reads it can sign as anybody in it. */
+function warnOfReaders({ identitiesFile: file }: Settings, log: Log): void {
+  if (file === undefined || !isReadableByOthers(file)) return;
+  log.warn({ file }, 'others on this machine may read the identities file');
 }
 
 async function openStores(

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { LIMITS } from './base/limits.ts';
 import { LOG_LEVELS } from './base/log.ts';
 import { REPLICATIONS } from './chunks/chunk-store.ts';
+import { OWNERSHIPS } from './s3/access-rules.ts';
 
 export const MIB = 1024 * 1024;
 /** Offsets into the arena must stay positive as 32-bit integers. */
@@ -202,6 +203,21 @@ export const SETTINGS = {
     help: 'multipart uploads that nobody completed are aborted after this many days',
     fallback: String(LIMITS.uploadDays),
     schema: whole(1, 3650),
+  }),
+  identities: row({
+    argument: '<file>',
+    many: false,
+    help: 'JSON file of users, their keys and policies, and names of encryption keys',
+    fallback: undefined,
+    fallbackText: 'none: the root user alone',
+    schema: z.string().min(1, 'expected a file').optional(),
+  }),
+  'default-object-ownership': row({
+    argument: '<kind>',
+    many: false,
+    help: `ownership of objects in buckets without controls: ${OWNERSHIPS.join(', ')}`,
+    fallback: 'BucketOwnerEnforced',
+    schema: oneOf(OWNERSHIPS),
   }),
   'lifecycle-day-seconds': row({
     argument: '<n>',

@@ -11,6 +11,7 @@ import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { RootKey } from './admin/credentials.ts';
+import { type Identities, NO_IDENTITIES, parseIdentities } from './admin/identities.ts';
 import type { LogLevel } from './base/log.ts';
 import { columnsOf, type Replication } from './chunks/chunk-store.ts';
 import {
@@ -22,6 +23,8 @@ import {
   SETTINGS,
   type Values,
 } from './config-table.ts';
+import type { Ownership } from './s3/access-rules.ts';
+import { parsePolicy } from './s3/policy/policy.ts';
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -51,6 +54,10 @@ export interface Settings {
   readonly digestThreads: number;
   readonly reclaimGraceMs: number;
   readonly uploadDays: number;
+  /** Undefined: no users besides root. */
+  readonly identitiesFile: string | undefined;
+  readonly identities: Identities;
+  readonly defaultOwnership: Ownership;
   readonly lifecycleDayMs: number;
   /** Besides those below `domains`. */
   readonly websiteDomains: readonly string[];
@@ -170,6 +177,9 @@ function settle(values: Values): Settings {
     digestThreads: values['digest-threads'],
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,
     uploadDays: values['upload-days'],
+    identitiesFile: values.identities,
+    identities: readIdentities(values.identities, accessKey),
+    defaultOwnership: values['default-object-ownership'],
     lifecycleDayMs: values['lifecycle-day-seconds'] * 1000,
     websiteDomains: values['website-domain'],
     accessLogMs: values['access-log-seconds'] * 1000,
@@ -179,6 +189,23 @@ function settle(values: Values): Settings {
     rootKey:
       accessKey === undefined || secretKey === undefined ? undefined : { accessKey, secretKey },
   });
+}
+
+function readIdentities(file: string | undefined, rootKey: string | undefined): Identities {
+  if (file === undefined) return NO_IDENTITIES;
+  let identities: Identities;
+  try {
+    const home = { bucket: undefined, knows: () => true };
+    identities = parseIdentities(readFileSync(file, 'utf8'), (text) => parsePolicy(text, home));
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new ConfigError(`--identities: ${file}: ${why}`);
+  }
+  for (const { id, keys } of identities.users) {
+    if (!keys.some(({ accessKey }) => accessKey === rootKey)) continue;
+    throw new ConfigError(`--identities: ${file}: user ${id} has the root access key`);
+  }
+  return identities;
 }
 
 function checkTargets(targets: Settings['eventTargets']): Settings['eventTargets'] {

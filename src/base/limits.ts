@@ -99,6 +99,12 @@ export const LIMITS = {
   configXmlBytes: 64 * KIB,
   /** One configuration of a bucket as it is stored: fits a row with its frame. */
   configTextBytes: 60 * KIB,
+  /** AWS's bound for a bucket policy. */
+  policyBytes: 20 * KIB,
+  /** AWS's bound for one access control list. */
+  grantCount: 100,
+  /** Parsed configurations that are remembered, of each kind. */
+  parsedConfigCount: 4096,
   /** Rules of one configuration, as AWS bounds them. */
   bucketTagCount: 50,
   corsRuleCount: 100,

@@ -116,6 +116,8 @@ export interface ObjectRecord {
   /** User metadata without its prefix. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
+  /** Access control list as the protocol writes it; absent: the owner alone. */
+  readonly acl?: string | undefined;
   readonly checksum?: StoredChecksum | undefined;
   readonly lock?: StoredLock | undefined;
   /** The upload that made it: makes a repeated CompleteMultipartUpload idempotent. */
@@ -140,11 +142,15 @@ export interface ObjectListEntry {
 export interface UploadRecord {
   readonly uploadId: string;
   readonly initiatedMs: number;
+  /** Who will own the object. */
   readonly ownerId: string;
+  /** Who began it, when that is somebody else. */
+  readonly initiatorId?: string | undefined;
   readonly storageClass: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
+  readonly acl?: string | undefined;
   readonly lock?: StoredLock | undefined;
   /** Replication of its parts: fixed when the upload starts. */
   readonly replication: string;

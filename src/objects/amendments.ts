@@ -1,12 +1,13 @@
 /**
- * What may be changed about a version without writing it anew: tags, retention, legal hold. The
- * row of the same instance is rewritten: neither Last-Modified nor ETag change.
+ * What may be changed about a version without writing it anew: tags, ACL, retention, legal hold.
+ * The row of the same instance is rewritten: neither Last-Modified nor ETag change.
  */
+import { S3Error } from '../base/s3-error.ts';
 import { encodeObject } from '../meta/object-codec.ts';
 import type { ObjectRecord } from '../meta/records.ts';
 import { checkAttributes } from './attributes.ts';
 import type { Buckets } from './buckets.ts';
-import type { LockTarget, ObjectLock, Retention, TagsResult } from './contract.ts';
+import type { LockTarget, ObjectAccess, ObjectLock, Retention, TagsResult } from './contract.ts';
 import type { IndexRows, Situation } from './index-rows.ts';
 import { checkLockable, checkRetention } from './object-lock.ts';
 import { checkVersionId, noSuchKey, versionIdOf, type Versions } from './versions.ts';
@@ -38,6 +39,23 @@ export class Amendments {
       checkAttributes({ ...record, tags });
       const result = { tags, versionId: versionIdOf(situation.bucket, record) };
       return { record: { ...record, tags }, result };
+    });
+  }
+
+  /** Of what is there; nothing is said of a version that is not. */
+  access(bucketName: string, key: string, versionId?: string): ObjectAccess | undefined {
+    const bucket = this.#buckets.find(bucketName);
+    const record = this.#versions.present(bucket, key, versionId);
+    if (record === undefined) return undefined;
+    const { ownerId, acl, tags } = record;
+    return { ownerId, acl, tags };
+  }
+
+  async setAcl(target: LockTarget, ownerId: string, acl: string | undefined): Promise<void> {
+    await this.#rewrite(target, (record) => {
+      if (record.ownerId !== ownerId) throw new S3Error('OperationAborted');
+      checkAttributes({ ...record, acl });
+      return { record: { ...record, acl }, result: undefined };
     });
   }
 

@@ -48,7 +48,7 @@ export function headOf(
   versionId: string | undefined,
 ): ObjectHead {
   const { size, mtimeMs, partCount, ownerId, checksum } = record;
-  const { headers, metadata, tags, storageClass, lock } = record;
+  const { headers, metadata, tags, storageClass, acl, lock } = record;
   return {
     key,
     size,
@@ -61,6 +61,7 @@ export function headOf(
     metadata,
     tags,
     storageClass,
+    acl,
     lock,
     versionId,
   };
@@ -97,7 +98,7 @@ export function digestNameOf(algorithm: ChecksumAlgorithm): DigestName {
 
 /** Throws MetadataTooLarge for attributes that would not fit a row. */
 export function checkAttributes(attributes: Omit<ObjectAttributes, 'storageClass'>): void {
-  const { headers, metadata, tags } = attributes;
-  const bytes = utf8(JSON.stringify({ headers, metadata, tags })).length;
+  const { headers, metadata, tags, acl } = attributes;
+  const bytes = utf8(JSON.stringify({ headers, metadata, tags, acl })).length;
   if (bytes > ATTRIBUTES_BYTES_MAX) throw new S3Error('MetadataTooLarge');
 }

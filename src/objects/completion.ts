@@ -155,7 +155,7 @@ function draftOf(
   blob: CompositeBlob,
   instanceId: string,
 ): Omit<ObjectRecord, 'mtimeMs'> {
-  const { ownerId, storageClass, headers, metadata, tags, lock } = upload;
+  const { ownerId, storageClass, headers, metadata, tags, acl, lock } = upload;
   const hold = { ownerId: instanceId, blob, offset: 0, length: blob.size };
   return {
     instanceId,
@@ -167,6 +167,7 @@ function draftOf(
     headers,
     metadata,
     tags,
+    acl,
     ...(lock === undefined ? {} : { lock }),
     uploadId: options.uploadId,
     data: { kind: 'hold', hold },

@@ -72,7 +72,16 @@ export interface ObjectAttributes {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly storageClass: string;
+  /** Access control list as the protocol writes it; absent: the owner alone. */
+  readonly acl?: string | undefined;
   readonly lock?: ObjectLock | undefined;
+}
+
+/** What authorisation looks at. */
+export interface ObjectAccess {
+  readonly ownerId: string;
+  readonly acl: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 export interface ObjectHead extends ObjectAttributes {
@@ -182,6 +191,8 @@ export interface CopyOptions {
   /** Undefined: tags are copied. */
   readonly tags: Readonly<Record<string, string>> | undefined;
   readonly storageClass: string | undefined;
+  /** ACLs are never copied. */
+  readonly acl?: string | undefined;
   /** Of the copy: the source's is never copied. */
   readonly lock?: ObjectLock | undefined;
   /** The copy must have a checksum of this kind. */
@@ -262,6 +273,16 @@ export interface ObjectStore {
   rename(options: RenameOptions): Promise<void>;
   /** Deleting an absent key succeeds. */
   delete(bucket: string, key: string, options: DeleteOptions): Promise<DeleteResult>;
+  /**
+   * For authorisation: nothing is thrown for an absent key or version, nor for a delete marker.
+   * Throws NoSuchBucket.
+   */
+  access(bucket: string, key: string, versionId?: string): ObjectAccess | undefined;
+  /**
+   * `acl` undefined: the owner alone. Throws NoSuchKey, or OperationAborted when the object is
+   * not `ownerId`'s any more: who was allowed to change one may not be for the next.
+   */
+  setAcl(target: LockTarget, ownerId: string, acl: string | undefined): Promise<void>;
   tags(bucket: string, key: string, versionId?: string): TagsResult;
   setTags(bucket: string, key: string, tags: Tags, versionId?: string): Promise<TagsResult>;
 

@@ -65,6 +65,8 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     delete: (bucket, key, del) => objects.delete(bucket, key, del),
     tags: (bucket, key, version) => amendments.tags(bucket, key, version),
     setTags: (bucket, key, tags, version) => amendments.setTags(bucket, key, tags, version),
+    access: (bucket, key, version) => amendments.access(bucket, key, version),
+    setAcl: (target, ownerId, acl) => amendments.setAcl(target, ownerId, acl),
     list: (bucket, list) => listings.list(bucket, list),
     setRetention: (target, retention, bypass) => amendments.setRetention(target, retention, bypass),
     setLegalHold: (target, legalHold) => amendments.setLegalHold(target, legalHold),

@@ -209,7 +209,7 @@ export class Objects {
     const data = await this.#blobs.leased(record.data, () =>
       this.#blobs.clone(record.data, instanceId),
     );
-    const { uploadId: _, versionId: __, position: ___, lock: ____, ...copied } = record;
+    const { uploadId: _, versionId: __, position: ___, lock: ____, acl: _____, ...copied } = record;
     const draft = {
       ...copied,
       instanceId,
@@ -217,6 +217,7 @@ export class Objects {
       metadata,
       tags: tags ?? record.tags,
       storageClass: storageClass ?? 'STANDARD',
+      ...(options.acl === undefined ? {} : { acl: options.acl }),
       ...(options.lock === undefined ? {} : { lock: options.lock }),
       ownerId: options.ownerId,
       data,

@@ -10,7 +10,10 @@ import type {
 export interface CreateUploadOptions {
   readonly bucket: string;
   readonly key: string;
+  /** Who will own the object. */
   readonly ownerId: string;
+  /** Who asked, when that is somebody else. */
+  readonly initiatorId?: string | undefined;
   readonly attributes: ObjectAttributes;
   readonly checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
@@ -26,6 +29,8 @@ export interface UploadAddress {
 export interface Upload extends UploadAddress {
   readonly initiatedMs: number;
   readonly ownerId: string;
+  /** Absent: the owner. */
+  readonly initiatorId?: string | undefined;
   readonly storageClass: string;
   readonly checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }

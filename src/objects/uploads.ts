@@ -60,7 +60,7 @@ export class Uploads {
 
   async create(options: CreateUploadOptions): Promise<Upload> {
     const { context, buckets, rows } = this.#parts;
-    const { bucket, key, ownerId, attributes, checksum } = options;
+    const { bucket, key, ownerId, initiatorId, attributes, checksum } = options;
     const found = buckets.find(bucket);
     const { replication } = found.view;
     checkAttributes(attributes);
@@ -70,6 +70,7 @@ export class Uploads {
       uploadId,
       initiatedMs: context.clock.now(),
       ownerId,
+      initiatorId,
       ...attributes,
       replication: replication ?? context.engine.replication,
       checksum,
@@ -251,8 +252,8 @@ export class Uploads {
 }
 
 export function uploadOf(bucket: string, key: string, record: UploadRecord): Upload {
-  const { uploadId, initiatedMs, ownerId, storageClass, checksum } = record;
-  return { bucket, key, uploadId, initiatedMs, ownerId, storageClass, checksum };
+  const { uploadId, initiatedMs, ownerId, initiatorId, storageClass, checksum } = record;
+  return { bucket, key, uploadId, initiatedMs, ownerId, initiatorId, storageClass, checksum };
 }
 
 export function noSuchUpload(uploadId: string): S3Error {

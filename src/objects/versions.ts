@@ -51,9 +51,13 @@ export function positionOf(record: ObjectRecord): string {
   return record.versionId ?? record.position ?? record.instanceId;
 }
 
+function isVersionId(versionId: string): boolean {
+  return versionId === NULL_VERSION || isId(versionId);
+}
+
 /** Throws InvalidArgument for what no version was ever called. */
 export function checkVersionId(versionId: string): void {
-  if (versionId === NULL_VERSION || isId(versionId)) return;
+  if (isVersionId(versionId)) return;
   throw new S3Error('InvalidArgument', {
     message: 'Invalid version id specified',
     fields: { ArgumentName: 'versionId', ArgumentValue: versionId },
@@ -105,6 +109,22 @@ export class Versions {
       after = page.rows.at(-1)?.key;
       more = page.more;
     }
+  }
+
+  /** The version, or the latest; undefined for a delete marker and for what is not there. */
+  present(
+    bucket: OpenBucket,
+    key: string,
+    versionId: string | undefined,
+  ): ObjectRecord | undefined {
+    let record: ObjectRecord | undefined;
+    if (versionId === undefined) {
+      const row = this.#rows.row(bucket, key);
+      record = row && decodeObject(row.value);
+    } else if (isVersionId(versionId)) {
+      record = this.find(bucket, key, versionId)?.record;
+    }
+    return record?.deleteMarker === true ? undefined : record;
   }
 
   /** Throws NoSuchKey, or what AWS says of versions that are not there or delete markers. */

@@ -14,6 +14,7 @@ import { S3Error } from '../base/s3-error.ts';
 import type { Bodies } from '../body/body.ts';
 import type { Bucket, ObjectStore } from '../objects/contract.ts';
 import type { LoggingStatus } from './documents/logging.ts';
+import { ANONYMOUS_ID } from './accounts.ts';
 import type { S3Request } from './request.ts';
 
 export interface AccessEntry {
@@ -272,7 +273,7 @@ export function accessLine(bucket: Bucket, entry: AccessEntry): string {
     bucket.name,
     timeField(entry.startedMs),
     plain(head.remoteAddress),
-    plain(entry.requester),
+    plain(entry.requester === ANONYMOUS_ID ? undefined : entry.requester),
     request.id,
     operationField(request, entry.website),
     key === undefined ? '-' : encodeURIComponent(key).replaceAll('%2F', '/'),

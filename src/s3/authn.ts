@@ -7,10 +7,11 @@ import { equalTextConstantTime } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { S3Error } from '../base/s3-error.ts';
 import type { ChunkSigner } from '../body/body.ts';
+import { ANONYMOUS } from './accounts.ts';
 import { ecdsaKey, ecdsaProves } from '../body/ecdsa-chain.ts';
 import { assert } from '../base/assert.ts';
 import { mismatch, oldForm, otherScheme, twoMechanisms, wrongScope } from './authn-faults.ts';
-import { ANONYMOUS, type Identity } from './operation.ts';
+import type { Identity } from './operation.ts';
 import { type SizeRange, checkPolicy, parsePolicy } from './post-form/policy.ts';
 import { type FormSignature, formSignatureOf, parseFormSignature } from './post-form/signature.ts';
 import { checkClockV2, formOfV2, parseV2, signatureV2, stringsToSignV2 } from './sigv2.ts';
@@ -96,10 +97,7 @@ export class Authenticator {
     if (version2 !== undefined) return this.#verifyV2(request, nowMs);
     if (usesV4A(request)) return this.#verifyV4A(request, nowMs);
     if (presigned) return this.#verify(request, parsePresigned(request), nowMs);
-    if (authorization === undefined) {
-      // Nobody: there is nothing yet that everybody may do.
-      throw new S3Error('AccessDenied');
-    }
+    if (authorization === undefined || authorization === '') return anonymous(request);
     if (!authorization.startsWith(`${ALGORITHM} `)) throw otherScheme(authorization);
     return this.#verify(request, parseAuthorization(request, authorization), nowMs);
   }
@@ -281,6 +279,14 @@ export class Authenticator {
     if (this.#signingKeys.size >= LIMITS.signingKeyCount) this.#signingKeys.clear();
     this.#signingKeys.set(name, key);
   }
+}
+
+/** Nobody: may do what ACLs and policies allow everybody. */
+function anonymous(request: S3Request): VerifiedRequest {
+  const payloadHash = sentPayloadHash(request, UNSIGNED_PAYLOAD);
+  // Nobody's key can have signed the chunks.
+  if (payloadHash.startsWith('STREAMING-AWS4-')) throw new S3Error('AccessDenied');
+  return seal({ request, identity: ANONYMOUS, payloadHash, signer: undefined });
 }
 
 /** Up to so many names a search is quicker than a set. */

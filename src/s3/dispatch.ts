@@ -7,6 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { S3Error, type S3ErrorCode } from '../base/s3-error.ts';
 import type { Body, BodyFeed, BodyPlan, Transport } from '../body/body.ts';
 import { AssertionError } from '../base/assert.ts';
+import { ANONYMOUS, isAnonymous } from './accounts.ts';
 import type { AccessEntry } from './access-log.ts';
 import { Authenticator, type VerifiedRequest } from './authn.ts';
 import { boundsOf, checkPayloadHash, planBody, planForm } from './body-plan.ts';
@@ -25,9 +26,6 @@ import { routeOf } from './routes.ts';
 import { serveWebsite } from './website.ts';
 
 const DAY_MS = 86_400_000;
-
-/** Who visits a website. */
-const ANONYMOUS: Identity = { accessKeyId: undefined, ownerId: '', displayName: '' };
 
 const OVER = new Error('the request is over');
 
@@ -191,7 +189,7 @@ class S3Exchange implements Exchange {
     if (this.#head.method === 'OPTIONS') return preflight(this.#request, options.objects);
     if (isForm(this.#request)) return await this.#runForm(this.#request, transport);
     const verified = authenticator.authenticate(this.#request, this.#startedMs);
-    const operation = this.#admit(verified, routeOf(verified.request));
+    const operation = this.#admit(verified, wantedBy(verified));
     const body = this.#open(verified, operation, transport);
     return await this.#handle(verified, operation, body);
   }
@@ -202,7 +200,11 @@ class S3Exchange implements Exchange {
     this.#identity = identity;
     this.#operation = name;
     const operation: BoundOperation = OPERATIONS[name];
-    this.#gateway.options.authorizer.authorize(identity, operation.action, bucket, key);
+    if (operation.authorizes === 'request') {
+      const versionId = request.query.get('versionId');
+      const resource = { bucket, key, versionId };
+      this.#gateway.options.authorizer.authorize(identity, operation.action, resource, request);
+    }
     if (bucket !== undefined && !ANY_REGION.has(name)) this.#checkBucket(request, bucket);
     return operation;
   }
@@ -264,6 +266,8 @@ class S3Exchange implements Exchange {
       request: verified,
       identity: verified.identity,
       objects: options.objects,
+      accounts: options.accounts,
+      rules: options.rules,
       clock: options.clock,
       region: options.region,
       events: options.events,
@@ -273,12 +277,12 @@ class S3Exchange implements Exchange {
       get signal() {
         return signal();
       },
-      authorize: (action, bucket, key) => {
-        options.authorizer.authorize(verified.identity, action, bucket, key);
-        this.#checkOwner(
-          bucket,
-          verified.request.headers.get('x-amz-source-expected-bucket-owner'),
-        );
+      authorize: (action, bucket, key, versionId) => {
+        const { identity, request } = verified;
+        options.authorizer.authorize(identity, action, { bucket, key, versionId }, request);
+        // The only other bucket that a request reads from is a copy's source.
+        if (action !== 's3:GetObject') return;
+        this.#checkOwner(bucket, request.headers.get('x-amz-source-expected-bucket-owner'));
       },
     };
   }
@@ -289,14 +293,15 @@ class S3Exchange implements Exchange {
     const host = this.#head.headers.find(([name]) => name === 'host')?.[1] ?? '';
     if (virtualBucket(host, domains) === undefined) return undefined;
     const { options, hostId } = this.#gateway;
-    this.#request = resolveRequest(this.#head, this.#id, domains);
+    const request = resolveRequest(this.#head, this.#id, domains);
+    this.#request = request;
     this.#website = true;
-    if (this.#head.method === 'OPTIONS') return preflight(this.#request, options.objects);
+    if (this.#head.method === 'OPTIONS') return preflight(request, options.objects);
     const visitor = options.insecure ? options.rootOwner : ANONYMOUS;
-    return serveWebsite(this.#request, {
+    return serveWebsite(request, {
       objects: options.objects,
       authorize: (action, bucket, key) =>
-        options.authorizer.authorize(visitor, action, bucket, key),
+        options.authorizer.authorize(visitor, action, { bucket, key }, request),
       hostId,
       signal: this.#signal(),
     });
@@ -374,4 +379,14 @@ class S3Exchange implements Exchange {
 
 export function openGateway(options: GatewayOptions): S3Gateway {
   return new S3Gateway(options);
+}
+
+/** Nobody learns what this server has no operation for. */
+function wantedBy({ identity, request }: VerifiedRequest): OperationName {
+  try {
+    return routeOf(request);
+  } catch (error) {
+    if (isAnonymous(identity)) throw new S3Error('AccessDenied', { cause: error });
+    throw error;
+  }
 }

@@ -4,6 +4,8 @@ import type { Log } from '../base/log.ts';
 import type { Bodies } from '../body/body.ts';
 import type { ObjectStore } from '../objects/contract.ts';
 import type { AccessLog } from './access-log.ts';
+import type { AccessRules } from './access-rules.ts';
+import type { Accounts } from './accounts.ts';
 import type { CredentialStore } from './authn.ts';
 import type { Authorizer } from './authz.ts';
 import type { EventSink } from './events.ts';
@@ -14,6 +16,8 @@ export interface GatewayOptions {
   readonly objects: ObjectStore;
   readonly credentials: CredentialStore;
   readonly authorizer: Authorizer;
+  readonly accounts: Accounts;
+  readonly rules: AccessRules;
   /** Configured region; undefined: whatever the scope names. */
   readonly region: string | undefined;
   /** Domains of virtual-host style. */

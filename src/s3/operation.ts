@@ -5,6 +5,8 @@
 import type { Body } from '../body/body.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ChecksumAlgorithm, ObjectStore } from '../objects/contract.ts';
+import type { AccessRules } from './access-rules.ts';
+import type { Accounts } from './accounts.ts';
 import type { VerifiedRequest } from './authn.ts';
 import type { EventSink, ObjectEvent } from './events.ts';
 import type { S3Request, S3Response } from './request.ts';
@@ -18,19 +20,15 @@ export interface Identity {
   readonly displayName: string;
 }
 
-/** Who asks without a signature; the id is AWS's own for that. */
-export const ANONYMOUS: Identity = {
-  accessKeyId: undefined,
-  ownerId: '65a011a29cdf8ec533ec3d1ccaae921c',
-  displayName: 'anonymous',
-};
-
 export type Action = `s3:${string}`;
 
 export interface OperationContext {
   readonly request: VerifiedRequest;
   readonly identity: Identity;
   readonly objects: ObjectStore;
+  readonly accounts: Accounts;
+  /** What configurations of buckets say of access. */
+  readonly rules: AccessRules;
   readonly clock: Clock;
   /** Configured region; undefined: any. */
   readonly region: string | undefined;
@@ -42,8 +40,8 @@ export interface OperationContext {
   readonly lifecycleDayMs: number;
   /** To be awaited before the answer. Undefined, at the cost of a lookup, when nobody listens. */
   note(bucket: string, ...events: readonly ObjectEvent[]): Promise<void> | undefined;
-  /** For a second resource (a copy's source). Throws AccessDenied. */
-  authorize(action: Action, bucket: string, key?: string): void;
+  /** For a second resource: a copy's source, a key in a document. Throws AccessDenied. */
+  authorize(action: Action, bucket: string, key?: string, versionId?: string): void;
 }
 
 /** What the body is: nothing wanted, a small document, or an object's bytes. */
@@ -52,6 +50,8 @@ export type BodyKind = 'none' | 'document' | 'stream';
 export interface Operation<Input, Output> {
   /** What authorisation asks for. */
   readonly action: Action;
+  /** `each`: the operation asks for every key that its document names. Default: `request`. */
+  readonly authorizes?: 'request' | 'each';
   readonly body: BodyKind;
   /** Documents only. */
   readonly documentBytesMax?: number;
@@ -74,6 +74,7 @@ export interface Operation<Input, Output> {
 
 export interface BoundOperation {
   readonly action: Action;
+  readonly authorizes: 'request' | 'each';
   readonly body: BodyKind;
   readonly documentBytesMax: number | undefined;
   readonly checksumsOf: 'body' | 'result';
@@ -84,6 +85,7 @@ export interface BoundOperation {
 export function operation<Input, Output>(definition: Operation<Input, Output>): BoundOperation {
   return {
     action: definition.action,
+    authorizes: definition.authorizes ?? 'request',
     body: definition.body,
     documentBytesMax: definition.documentBytesMax,
     checksumsOf: definition.checksumsOf ?? 'body',

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { S3Error } from '../../src/base/s3-error.ts';
-import { parseLocationConstraint } from '../../src/s3/operations/bucket.ts';
+import { parseWanted } from '../../src/s3/operations/bucket.ts';
 import { parseCompletedParts } from '../../src/s3/operations/multipart.ts';
 import { parseTagging } from '../../src/s3/operations/tagging.ts';
 import { element, xmlDocument } from '../../src/s3/xml.ts';
@@ -64,7 +64,7 @@ describe('any text at all', () => {
     ['a tree', (text) => nodesOf(readXml(text, 'A'))],
     ['parts', parseCompletedParts],
     ['tags', parseTagging],
-    ['a location', parseLocationConstraint],
+    ['a location', parseWanted],
   ];
 
   it.each(parsers)('is %s or refused', (_, parse) => {

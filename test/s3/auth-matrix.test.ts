@@ -121,8 +121,11 @@ describe.each(SIGNED.map((route) => [`${route.method} ${route.level} ${nameOf(ro
         const nobody = form === 'anonymous';
         const first = nobody ? 'AccessDenied' : 'SignatureDoesNotMatch';
         const second = nobody ? 'AccessDenied' : 'InvalidAccessKeyId';
-        expect([form, ...(await ask(form, wrong, request))]).toEqual([form, 403, code(first)]);
-        expect([form, ...(await ask(form, unknown, request))]).toEqual([form, 403, code(second)]);
+        // Of a list of keys each is refused for itself.
+        const status = nobody && nameOf(route) === 'DeleteObjects' ? 200 : 403;
+        expect([form, ...(await ask(form, wrong, request))]).toEqual([form, status, code(first)]);
+        const answer = await ask(form, unknown, request);
+        expect([form, ...answer]).toEqual([form, status, code(second)]);
       }
     });
   },
@@ -155,7 +158,10 @@ describe('a form', () => {
     async (_, route) => {
       const { path, query } = requestOf(route);
       const target = `${path}?${new URLSearchParams(query).toString()}`;
-      expect(await post(target, signed(sluice))).toEqual([403, 'AccessDenied']);
+      // Without its Content-MD5 a list of keys is not even read.
+      const refused =
+        nameOf(route) === 'DeleteObjects' ? [400, 'InvalidRequest'] : [403, 'AccessDenied'];
+      expect(await post(target, signed(sluice))).toEqual(refused);
     },
   );
 });

@@ -177,11 +177,11 @@ describe('the place of a bucket', () => {
 });
 
 it.each([
-  ['x-amz-acl', 'public-read-write'],
-  ['x-amz-grant-full-control', 'id=x'],
-])('%s: %s is not built', async (name, value) => {
+  ['x-amz-acl', 'public-read-write', 400, 'InvalidBucketAclWithObjectOwnership'],
+  ['x-amz-grant-full-control', 'id=x', 400, 'InvalidBucketAclWithObjectOwnership'],
+])('%s: %s answers %i %s and makes nothing', async (name, value, status, code) => {
   const wanted = { method: 'PUT', path: '/unbuilt', headers: { [name]: value } };
-  expect(await outcome(sluice, wanted)).toEqual([501, 'NotImplemented']);
+  expect(await outcome(sluice, wanted)).toEqual([status, code]);
   expect((await ask(sluice, { method: 'HEAD', path: '/unbuilt' })).status).toBe(404);
 });
 

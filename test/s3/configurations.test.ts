@@ -122,6 +122,17 @@ describe('CORS rules', () => {
 });
 
 describe('tags of a bucket', () => {
+  it('are there from the start, when it was made with them', async () => {
+    const tags = { Tags: [{ Key: 'made', Value: 'with' }] };
+    const born = { Bucket: 'born-tagged', CreateBucketConfiguration: tags };
+    await client.send(new CreateBucketCommand(born));
+    const { TagSet } = await client.send(new GetBucketTaggingCommand({ Bucket: 'born-tagged' }));
+    expect(TagSet).toEqual(tags.Tags);
+    const twice = { Tags: [...tags.Tags, ...tags.Tags] };
+    const refused = { Bucket: 'twice-tagged', CreateBucketConfiguration: twice };
+    await expectS3Error(client.send(new CreateBucketCommand(refused)), 400, 'InvalidTag');
+  });
+
   const tags = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ Key: `k${n}`, Value: `v ${n}` }));
   const send = (TagSet: ReturnType<typeof tags>) =>

@@ -258,9 +258,9 @@ describe('what a listing says', () => {
     const query = { 'list-type': '2', 'encoding-type': 'url', prefix: 'd ', delimiter: '&' };
     const found = (await ask(sluice, { path: `/${Bucket}`, query })).body.toString();
     expect(found).toContain('<EncodingType>url</EncodingType>');
-    expect(found).toContain('<Prefix>d+</Prefix>');
+    expect(found).toContain('<Prefix>d%20</Prefix>');
     expect(found).toContain('<Delimiter>%26</Delimiter>');
-    expect(found).toContain('<CommonPrefixes><Prefix>d+e%2Bf%26</Prefix></CommonPrefixes>');
+    expect(found).toContain('<CommonPrefixes><Prefix>d%20e%2Bf%26</Prefix></CommonPrefixes>');
     const start = { ...query, delimiter: '', prefix: '', 'start-after': 'd e', 'max-keys': '1' };
     const after = (await ask(sluice, { path: `/${Bucket}`, query: start })).body.toString();
     expect(after).toContain('<StartAfter>d+e</StartAfter>');

@@ -82,7 +82,7 @@ describe('a sub-resource under a method that it does not have', () => {
 });
 
 it('a value does not hide a sub-resource, nor does a second parameter', async () => {
-  for (const query of [{ policy: 'x' }, { 'x-id': 'PutObject', policy: '' }]) {
+  for (const query of [{ analytics: 'x' }, { 'x-id': 'PutObject', analytics: '' }]) {
     const wanted = { method: 'DELETE', path: `/${Bucket}`, query };
     expect(await outcome(sluice, wanted)).toEqual([501, 'NotImplemented']);
   }

@@ -146,8 +146,9 @@ describe('headers', () => {
   it.each([
     ['x-amz-storage-class', 'CHEAP', 400, 'InvalidStorageClass'],
     ['x-amz-server-side-encryption', 'AES256', 501, 'NotImplemented'],
-    ['x-amz-acl', 'public-read', 501, 'NotImplemented'],
-    ['x-amz-grant-read', 'id=x', 501, 'NotImplemented'],
+    ['x-amz-acl', 'public-read', 400, 'AccessControlListNotSupported'],
+    ['x-amz-acl', 'nonsense', 400, 'InvalidArgument'],
+    ['x-amz-grant-read', 'id=x', 400, 'AccessControlListNotSupported'],
     ['content-md5', 'nonsense', 400, 'InvalidDigest'],
     ['content-md5', '', 400, 'InvalidDigest'],
     ['content-md5', 'rL0Y20zC+Fzt72VPzMSk2A==', 400, 'BadDigest'],

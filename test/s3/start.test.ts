@@ -134,6 +134,7 @@ describe('bad settings', () => {
     [['serve', '--listen', '0.0.0.0:9', '--insecure'], /say it twice/],
     [['serve', '--no-such-flag'], /unknown option/],
     [['serve', '--config', 'missing.json'], /cannot be read/],
+    [['serve', '--identities', 'missing.json'], /--identities: missing.json: ENOENT/],
     [[], /no command given/],
   ])('%j: one line, exit 2, nothing touched', async (words, line) => {
     const { code, stdout, stderr } = await ended(words);

@@ -3,7 +3,8 @@
  * and the response out. For parse and render; the whole path is tested through the front door.
  */
 import type { Body } from '../../src/body/body.ts';
-import type { ObjectStore } from '../../src/objects/contract.ts';
+import type { Bucket, ObjectStore } from '../../src/objects/contract.ts';
+import { AccessRules } from '../../src/s3/access-rules.ts';
 import type { VerifiedRequest } from '../../src/s3/authn.ts';
 import type { BoundOperation, OperationContext } from '../../src/s3/operation.ts';
 import type { S3Response } from '../../src/s3/request.ts';
@@ -25,8 +26,17 @@ export interface Ran {
   readonly authorized: readonly string[];
 }
 
-/** A bucket that nobody configured, where a test says nothing of it. */
-const PLAIN_BUCKET = { configs: new Map<string, string>() };
+/** What the bucket is unless a test says otherwise. */
+const BUCKET: Bucket = {
+  id: 'bucket-id',
+  volume: 's3v',
+  name: 'b',
+  ownerId: 'owner-id',
+  createdMs: 0,
+  location: '',
+  replication: undefined,
+  configs: new Map(),
+};
 
 /** `answers`: what each method of the object store returns; an Error is thrown. */
 export async function run(
@@ -56,7 +66,7 @@ export async function run(
         const answer = answers[method as keyof ObjectStore];
         if (method !== 'bucket' || answer !== undefined) calls.push([method, ...args]);
         if (answer instanceof Error) throw answer;
-        return method === 'bucket' ? (answer ?? PLAIN_BUCKET) : answer;
+        return answer ?? (method === 'bucket' ? BUCKET : undefined);
       };
     },
   });
@@ -65,6 +75,14 @@ export async function run(
     request: { request } as unknown as VerifiedRequest,
     identity: { accessKeyId: 'AKID', ownerId: 'owner-id', displayName: 'root' },
     objects,
+    accounts: {
+      byId: (id) =>
+        id === 'owner-id'
+          ? { id, displayName: 'root', email: undefined, admin: false, policy: undefined }
+          : undefined,
+      byEmail: () => undefined,
+    },
+    rules: new AccessRules('BucketOwnerEnforced'),
     clock: { now: () => 0 },
     region: settings.region,
     signal: new AbortController().signal,

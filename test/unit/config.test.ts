@@ -56,6 +56,9 @@ describe('settings', () => {
       accessLogMs: 60_000,
       eventTargets: [],
       rootKey: undefined,
+      identitiesFile: undefined,
+      identities: { users: [], kmsKeys: [] },
+      defaultOwnership: 'BucketOwnerEnforced',
     });
     expect(Object.isFrozen(serve(''))).toBe(true);
   });
@@ -195,5 +198,43 @@ describe('help', () => {
     expect(text(['--version'])).toMatch(/^\d+\.\d+\.\d+ $/);
     expect(() => parseCommandLine([])).toThrow(/no command given/);
     expect(() => parseCommandLine(['bake'])).toThrow(/unknown command 'bake'/);
+  });
+});
+
+describe('identities', () => {
+  const user = { id: 'u', name: 'U', keys: [{ accessKey: 'KEY1', secretKey: 'secret-1' }] };
+
+  it('are read from their file', () => {
+    const file = configFile({ users: [user], kmsKeys: ['k'] });
+    for (const settings of [
+      serve(`--identities ${file}`),
+      serve('', { SLUICE_IDENTITIES: file }),
+    ]) {
+      expect(settings.identitiesFile).toBe(file);
+      expect(settings.identities).toMatchObject({ users: [{ id: 'u' }], kmsKeys: ['k'] });
+    }
+  });
+
+  it.each([
+    ['{', /: not valid JSON$/],
+    [{ users: [user, user] }, /: two users with the id u$/],
+    [{ users: [{ ...user, policy: { Statement: {} } }] }, /: users\.0\.policy: Missing required/],
+    [{ users: [{ ...user, keys: [{ accessKey: 'ROOT', secretKey: 'secret-1' }] }] }, /root access/],
+  ])('%j: one line', (content, line) => {
+    const file = configFile(content);
+    const env = { SLUICE_ROOT_ACCESS_KEY: 'ROOT', SLUICE_ROOT_SECRET_KEY: 'root-secret' };
+    const message = refusal(`--identities ${file}`, env);
+    expect(message.startsWith(`--identities: ${file}: `)).toBe(true);
+    expect(message).toMatch(line);
+    expect(message).not.toContain('\n');
+  });
+
+  it('of a missing file are a bad setting', () => {
+    expect(refusal('--identities /nowhere/at-all.json')).toMatch(/ENOENT/);
+  });
+
+  it('and ownership have names that are checked', () => {
+    expect(serve('--default-object-ownership ObjectWriter').defaultOwnership).toBe('ObjectWriter');
+    expect(refusal('--default-object-ownership Me')).toMatch(/expected one of/);
   });
 });

@@ -23,15 +23,18 @@ export function checkTagList(tags: readonly Tag[]): void {
   throw new S3Error('InvalidTag', { message: 'Cannot provide multiple Tags with the same key' });
 }
 
+/** All tags of a bucket. Throws BadRequest, InvalidTag. */
+export function checkTagSet(tags: readonly Tag[]): void {
+  if (tags.length > LIMITS.bucketTagCount) {
+    throw new S3Error('BadRequest', {
+      message: `Bucket tag count cannot be greater than ${LIMITS.bucketTagCount}`,
+    });
+  }
+  checkTagList(tags);
+}
+
 export const TAGGING = schema(
   'Tagging',
   struct({ TagSet: one(struct({ Tag: many(tag) })) }),
-  ({ TagSet: { Tag } }) => {
-    if (Tag.length > LIMITS.bucketTagCount) {
-      throw new S3Error('BadRequest', {
-        message: `Bucket tag count cannot be greater than ${LIMITS.bucketTagCount}`,
-      });
-    }
-    checkTagList(Tag);
-  },
+  ({ TagSet: { Tag } }) => checkTagSet(Tag),
 );

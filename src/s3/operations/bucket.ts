@@ -7,9 +7,10 @@ import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { escapeXml } from '../xml.ts';
-import { readXml } from '../xml-reader.ts';
+import { CREATE_BUCKET } from '../documents/create-bucket.ts';
 import { readOptionalDocument, xmlResponse } from './document.ts';
 import { refuseUnbuiltHeaders } from './object-headers.ts';
+import { accessConfigs } from './ownership.ts';
 
 const RESERVED_PREFIXES = ['xn--', 'sthree-', 'amzn-s3-demo-'];
 const RESERVED_SUFFIXES = ['-s3alias', '--ol-s3', '.mrap', '--x-s3', '--table-s3'];
@@ -21,7 +22,8 @@ const RESERVED_SUFFIXES = ['-s3alias', '--ol-s3', '.mrap', '--x-s3', '--table-s3
 export function checkBucketName(name: string): void {
   const wrong =
     !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) ||
-    name.includes('..') ||
+    // Each label begins and ends as the name does.
+    /\.[.-]|-\./.test(name) ||
     /^\d{1,3}(\.\d{1,3}){3}$/.test(name) ||
     RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix)) ||
     RESERVED_SUFFIXES.some((suffix) => name.endsWith(suffix));
@@ -33,28 +35,19 @@ export function regionOf(bucket: Bucket, serverRegion: string | undefined): stri
   return bucket.location === '' ? (serverRegion ?? 'us-east-1') : bucket.location;
 }
 
-/** The LocationConstraint of a CreateBucketConfiguration; empty when there is none. */
-export function parseLocationConstraint(text: string): string {
-  if (text.trim() === '') return '';
-  const root = readXml(text, 'CreateBucketConfiguration');
-  let location = '';
-  for (const child of root.children) {
-    switch (child.name) {
-      case 'LocationConstraint':
-        location = child.text.trim();
-        break;
-      case 'Location':
-      case 'Bucket':
-      case 'Tags':
-        throw new S3Error('NotImplemented', {
-          message: `CreateBucketConfiguration/${child.name} is not implemented.`,
-        });
-      default:
-        throw new S3Error('MalformedXML');
-    }
-  }
-  if (!/^[A-Za-z0-9-]{0,64}$/.test(location)) throw new S3Error('InvalidLocationConstraint');
-  return location;
+interface Wanted {
+  /** Empty when nobody said. */
+  readonly location: string;
+  readonly configs: ReadonlyMap<string, string>;
+}
+
+/** What a CreateBucketConfiguration, or its absence, asks for. */
+export function parseWanted(text: string): Wanted {
+  if (text.trim() === '') return { location: '', configs: new Map() };
+  const { LocationConstraint: location = '', Tags } = CREATE_BUCKET.parse(text);
+  const set = Tags === undefined || Tags.Tag.length === 0 ? undefined : { TagSet: Tags };
+  const configs = new Map(set === undefined ? [] : [['tagging', JSON.stringify(set)]]);
+  return { location, configs };
 }
 
 function parseReplication(request: S3Request): Replication | undefined {
@@ -111,10 +104,13 @@ export const createBucket = operation<CreateInput, Bucket>({
   },
   run: async (context, input, body) => {
     const document = await readOptionalDocument(body, LIMITS.configXmlBytes);
-    const location = parseLocationConstraint(document);
+    const { location, configs: asked } = parseWanted(document);
     checkLocation(location, context.region);
-    const { ownerId } = context.identity;
-    return context.objects.createBucket({ ...input, location, ownerId });
+    const { accounts, identity, request, rules } = context;
+    const { ownerId } = identity;
+    const access = accessConfigs(request.request, ownerId, rules, accounts);
+    const configs = new Map([...input.configs, ...asked, ...access]);
+    return context.objects.createBucket({ ...input, location, ownerId, configs });
   },
   render: (bucket) => ({
     status: 200,

@@ -2,9 +2,9 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import { StoreError } from '../../base/store-error.ts';
-import type { Conditions, DeleteResult, ObjectStore } from '../../objects/contract.ts';
+import type { Conditions, DeleteResult } from '../../objects/contract.ts';
 import { removalOf } from '../events.ts';
-import { operation } from '../operation.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { element } from '../xml.ts';
@@ -128,16 +128,18 @@ function render({ quiet, outcomes }: DeleteOutput): S3Response {
 
 /** Each key fails for itself: what the others did must still be told. */
 async function remove(
-  objects: ObjectStore,
+  context: OperationContext,
   bucket: string,
   target: Target,
   bypassGovernance: boolean,
 ): Promise<Outcome> {
   try {
-    if (Buffer.byteLength(target.key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
-    const { versionId, conditions } = target;
+    const { key, versionId, conditions } = target;
+    if (Buffer.byteLength(key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
+    context.authorize('s3:DeleteObject', bucket, key, versionId);
+    if (bypassGovernance) context.authorize('s3:BypassGovernanceRetention', bucket, key);
     const options = { conditions, versionId, bypassGovernance };
-    const result = await objects.delete(bucket, target.key, options);
+    const result = await context.objects.delete(bucket, key, options);
     return { target, result, error: undefined };
   } catch (error) {
     // In a list, an id that no version could have is a version that is not there.
@@ -154,6 +156,7 @@ async function remove(
 
 export const deleteObjects = operation<string, DeleteOutput>({
   action: 's3:DeleteObject',
+  authorizes: 'each',
   body: 'document',
   documentBytesMax: LIMITS.deleteXmlBytes,
   parse: (request) => {
@@ -165,8 +168,7 @@ export const deleteObjects = operation<string, DeleteOutput>({
     context.objects.bucket(bucket);
     // All at once: the store groups the commits, so a thousand keys cost a few flushes.
     const bypass = bypasses(context.request.request);
-    if (bypass) context.authorize('s3:BypassGovernanceRetention', bucket);
-    const removals = targets.map((target) => remove(context.objects, bucket, target, bypass));
+    const removals = targets.map((target) => remove(context, bucket, target, bypass));
     const outcomes = await Promise.all(removals);
     const gone = outcomes.filter(({ error }) => error === undefined);
     await context.note(

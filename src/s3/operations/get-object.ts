@@ -8,8 +8,9 @@ import type {
   ReadOptions,
   ReadResult,
 } from '../../objects/contract.ts';
+import { isAnonymous } from '../accounts.ts';
 import { removalOf } from '../events.ts';
-import { operation } from '../operation.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
 import { expirationHeader } from './expiration.ts';
@@ -109,6 +110,14 @@ function parseRead(request: S3Request): ReadInput {
   };
 }
 
+/** AWS: only who signed may choose what the answer's headers say. */
+function checkOverrides({ identity }: OperationContext, { overrides }: ReadInput): void {
+  if (!isAnonymous(identity) || Object.keys(overrides).length === 0) return;
+  throw new S3Error('InvalidRequest', {
+    message: 'Request specific response headers cannot be used for anonymous GET requests.',
+  });
+}
+
 function renderRead(
   { input, result, signal, expiration }: ReadOutput,
   request: S3Request,
@@ -143,6 +152,7 @@ export const getObject = operation<ReadInput, ReadOutput>({
   body: 'none',
   parse: parseRead,
   run: (context, input) => {
+    checkOverrides(context, input);
     const result = context.objects.read(input.bucket, input.key, input.options);
     const expiration = expirationHeader(context, input.bucket, result.head);
     return { input, signal: () => context.signal, result, expiration };

@@ -3,7 +3,8 @@ import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { ObjectStore } from '../../objects/contract.ts';
 import type { ListEntry, Listing } from '../../objects/listing-contract.ts';
-import { type BoundOperation, operation } from '../operation.ts';
+import { displayNameOf } from '../accounts.ts';
+import { type BoundOperation, type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
@@ -12,7 +13,10 @@ import { xmlResponse } from './document.ts';
 /** How names are written: as XML text, or percent-encoded for names that XML can't hold. */
 export type Encode = (text: string) => string;
 
-/** `encoding-type=url`: AWS leaves `/` and the unreserved characters, and writes space as `+`. */
+/**
+ * `encoding-type=url`: `/` and the unreserved characters stay. A space is `%20`, which those who
+ * decode forms read as well as those who decode paths; `+` only the former.
+ */
 export function encodingOf(request: S3Request): Encode | undefined {
   const value = request.query.get('encoding-type');
   if (value === undefined || value === '') return undefined;
@@ -26,8 +30,7 @@ export function encodingOf(request: S3Request): Encode | undefined {
 function urlEncode(text: string): string {
   return encodeURIComponent(text)
     .replaceAll(/[!'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll('%2F', '/')
-    .replaceAll('%20', '+');
+    .replaceAll('%2F', '/');
 }
 
 /** 0..1,000; larger values are cut as AWS does. Throws InvalidArgument. */
@@ -85,10 +88,27 @@ interface ListInput {
   readonly fetchOwner: boolean;
 }
 
+/** The owner to show for an object. */
+export type OwnerOf = (ownerId: string) => { readonly id: string; readonly name: string };
+
+export function ownersIn(context: OperationContext, bucketName: string): OwnerOf {
+  const bucket = context.objects.bucket(bucketName);
+  const nameOf = (id: string): string => displayNameOf(context.accounts, id);
+  if (context.rules.ownership(bucket) !== 'BucketOwnerEnforced') {
+    return (id) => ({ id, name: nameOf(id) });
+  }
+  const owner = { id: bucket.ownerId, name: nameOf(bucket.ownerId) };
+  return () => owner;
+}
+
+export function ownerXml({ id, name }: ReturnType<OwnerOf>): string {
+  return `<Owner>${element('ID', id)}${element('DisplayName', name)}</Owner>`;
+}
+
 interface ListOutput {
   readonly input: ListInput;
   readonly listing: Listing<ListEntry>;
-  readonly ownerName: string;
+  readonly ownerOf: OwnerOf;
 }
 
 /** A continuation token is opaque to clients: base64 of a version byte and the last key. */
@@ -134,7 +154,7 @@ function parseList(request: S3Request): ListInput {
 
 const ORDINARY: Encode = (text) => text;
 
-function renderEntry(entry: ListEntry, encode: Encode, ownerName: string | undefined): string {
+function renderEntry(entry: ListEntry, encode: Encode, ownerOf: OwnerOf | undefined): string {
   return (
     `<Contents>${element('Key', encode(entry.key))}` +
     `<LastModified>${timestamp(entry.mtimeMs)}</LastModified>` +
@@ -144,16 +164,14 @@ function renderEntry(entry: ListEntry, encode: Encode, ownerName: string | undef
       : element('ChecksumAlgorithm', entry.checksum.algorithm) +
         element('ChecksumType', entry.checksum.type)) +
     `<Size>${entry.size}</Size>` +
-    (ownerName === undefined
-      ? ''
-      : `<Owner>${element('ID', entry.ownerId)}${element('DisplayName', ownerName)}</Owner>`) +
+    (ownerOf === undefined ? '' : ownerXml(ownerOf(entry.ownerId))) +
     `<StorageClass>${entry.storageClass}</StorageClass></Contents>`
   );
 }
 
-function renderShared({ input, listing, ownerName }: ListOutput, withOwner: boolean): string {
+function renderShared({ input, listing, ownerOf }: ListOutput, withOwner: boolean): string {
   const encode = input.encode ?? ORDINARY;
-  const owner = withOwner ? ownerName : undefined;
+  const owner = withOwner ? ownerOf : undefined;
   const prefixes = listing.prefixes.map(
     (prefix) => `<CommonPrefixes>${element('Prefix', encode(prefix))}</CommonPrefixes>`,
   );
@@ -221,7 +239,7 @@ function list(render: (output: ListOutput) => S3Response): BoundOperation {
     run: (context, input) => ({
       input,
       listing: listBucket(context.objects, input),
-      ownerName: context.identity.displayName,
+      ownerOf: ownersIn(context, input.bucket),
     }),
     render,
   });

@@ -3,15 +3,26 @@ import { LIMITS } from '../../base/limits.ts';
 import type { ObjectStore } from '../../objects/contract.ts';
 import type { Listing, ListUploadsOptions } from '../../objects/listing-contract.ts';
 import type { Part, Upload, UploadAddress } from '../../objects/upload-contract.ts';
-import { operation } from '../operation.ts';
+import { displayNameOf } from '../accounts.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf, objectOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
 import { xmlResponse } from './document.ts';
 import { boundName, type Encode, encodingOf, NOTHING, parseCount } from './list-objects.ts';
 
-function person(tag: string, id: string, name: string): string {
-  return `<${tag}>${element('ID', id)}${element('DisplayName', name)}</${tag}>`;
+type NameOf = (id: string) => string;
+
+function namesIn({ accounts }: OperationContext): NameOf {
+  return (id) => displayNameOf(accounts, id);
+}
+
+function person(tag: string, id: string, nameOf: NameOf): string {
+  return `<${tag}>${element('ID', id)}${element('DisplayName', nameOf(id))}</${tag}>`;
+}
+
+function people({ ownerId, initiatorId = ownerId }: Upload, nameOf: NameOf): string {
+  return person('Initiator', initiatorId, nameOf) + person('Owner', ownerId, nameOf);
 }
 
 interface PartsInput {
@@ -26,7 +37,7 @@ interface PartsOutput {
   readonly upload: Upload;
   readonly parts: readonly Part[];
   readonly truncated: boolean;
-  readonly ownerName: string;
+  readonly nameOf: NameOf;
 }
 
 function renderPart(part: Part): string {
@@ -42,14 +53,13 @@ function renderPart(part: Part): string {
   );
 }
 
-function renderParts({ input, upload, parts, truncated, ownerName }: PartsOutput): S3Response {
+function renderParts({ input, upload, parts, truncated, nameOf }: PartsOutput): S3Response {
   const encode = input.encode ?? ((text: string): string => text);
   const inner =
     element('Bucket', upload.bucket) +
     element('Key', encode(upload.key)) +
     element('UploadId', upload.uploadId) +
-    person('Initiator', upload.ownerId, ownerName) +
-    person('Owner', upload.ownerId, ownerName) +
+    people(upload, nameOf) +
     element('StorageClass', upload.storageClass) +
     element('PartNumberMarker', input.after) +
     element('NextPartNumberMarker', parts.at(-1)?.number ?? 0) +
@@ -86,7 +96,7 @@ export const listParts = operation<PartsInput, PartsOutput>({
   run: (context, input) => ({
     input,
     ...listUploadParts(context.objects, input),
-    ownerName: context.identity.displayName,
+    nameOf: namesIn(context),
   }),
   render: renderParts,
 });
@@ -99,7 +109,7 @@ interface UploadsInput extends ListUploadsOptions {
 interface UploadsOutput {
   readonly input: UploadsInput;
   readonly listing: Listing<Upload>;
-  readonly ownerName: string;
+  readonly nameOf: NameOf;
 }
 
 function parseUploads(request: S3Request): UploadsInput {
@@ -115,12 +125,11 @@ function parseUploads(request: S3Request): UploadsInput {
   };
 }
 
-function renderUpload(upload: Upload, encode: Encode, ownerName: string): string {
+function renderUpload(upload: Upload, encode: Encode, nameOf: NameOf): string {
   return (
     `<Upload>${element('Key', encode(upload.key))}` +
     element('UploadId', upload.uploadId) +
-    person('Initiator', upload.ownerId, ownerName) +
-    person('Owner', upload.ownerId, ownerName) +
+    people(upload, nameOf) +
     element('StorageClass', upload.storageClass) +
     element('Initiated', timestamp(upload.initiatedMs)) +
     (upload.checksum === undefined
@@ -131,7 +140,7 @@ function renderUpload(upload: Upload, encode: Encode, ownerName: string): string
   );
 }
 
-function renderUploads({ input, listing, ownerName }: UploadsOutput): S3Response {
+function renderUploads({ input, listing, nameOf }: UploadsOutput): S3Response {
   const encode = input.encode ?? ((text: string): string => text);
   // The last thing returned is an upload or a common prefix, whichever sorts last.
   const last = listing.entries.at(-1);
@@ -150,7 +159,7 @@ function renderUploads({ input, listing, ownerName }: UploadsOutput): S3Response
     (input.encode === undefined ? '' : element('EncodingType', 'url')) +
     element('MaxUploads', input.limit) +
     element('IsTruncated', listing.truncated) +
-    listing.entries.map((upload) => renderUpload(upload, encode, ownerName)).join('') +
+    listing.entries.map((upload) => renderUpload(upload, encode, nameOf)).join('') +
     listing.prefixes
       .map((prefix) => `<CommonPrefixes>${element('Prefix', encode(prefix))}</CommonPrefixes>`)
       .join('');
@@ -177,7 +186,7 @@ export const listMultipartUploads = operation<UploadsInput, UploadsOutput>({
   run: (context, input) => ({
     input,
     listing: listUploads(context.objects, input),
-    ownerName: context.identity.displayName,
+    nameOf: namesIn(context),
   }),
   render: renderUploads,
 });

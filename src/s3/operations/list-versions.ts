@@ -7,7 +7,15 @@ import type { S3Request, S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
 import { xmlResponse } from './document.ts';
-import { boundName, type Encode, encodingOf, parseCount } from './list-objects.ts';
+import {
+  boundName,
+  type Encode,
+  encodingOf,
+  type OwnerOf,
+  ownersIn,
+  ownerXml,
+  parseCount,
+} from './list-objects.ts';
 
 interface Input {
   readonly bucket: string;
@@ -22,7 +30,7 @@ interface Input {
 interface Output {
   readonly input: Input;
   readonly listing: VersionListing;
-  readonly ownerName: string;
+  readonly ownerOf: OwnerOf;
 }
 
 const NOTHING: VersionListing = {
@@ -62,7 +70,7 @@ function parse(request: S3Request): Input {
   };
 }
 
-function renderEntry(entry: VersionEntry, encode: Encode, ownerName: string): string {
+function renderEntry(entry: VersionEntry, encode: Encode, ownerOf: OwnerOf): string {
   const name = entry.deleteMarker ? 'DeleteMarker' : 'Version';
   const { checksum } = entry;
   const content = entry.deleteMarker
@@ -79,11 +87,11 @@ function renderEntry(entry: VersionEntry, encode: Encode, ownerName: string): st
     element('VersionId', entry.versionId) +
     element('IsLatest', entry.isLatest) +
     element('LastModified', timestamp(entry.mtimeMs)) +
-    `<Owner>${element('ID', entry.ownerId)}${element('DisplayName', ownerName)}</Owner></${name}>`
+    `${ownerXml(ownerOf(entry.ownerId))}</${name}>`
   );
 }
 
-function render({ input, listing, ownerName }: Output): S3Response {
+function render({ input, listing, ownerOf }: Output): S3Response {
   const encode = input.encode ?? ORDINARY;
   const { next, nextVersionId, truncated } = listing;
   const following =
@@ -105,7 +113,7 @@ function render({ input, listing, ownerName }: Output): S3Response {
       (input.delimiter === '' ? '' : element('Delimiter', encode(input.delimiter))) +
       (input.encode === undefined ? '' : element('EncodingType', 'url')) +
       element('IsTruncated', truncated) +
-      listing.entries.map((entry) => renderEntry(entry, encode, ownerName)).join('') +
+      listing.entries.map((entry) => renderEntry(entry, encode, ownerOf)).join('') +
       prefixes.join(''),
   );
 }
@@ -119,7 +127,7 @@ export const listObjectVersions = operation<Input, Output>({
     context.objects.bucket(bucket);
     const bounded = { ...input, prefix: boundName(prefix), keyMarker: boundName(keyMarker) };
     const listing = limit === 0 ? NOTHING : context.objects.listVersions(bucket, bounded);
-    return { input, listing, ownerName: context.identity.displayName };
+    return { input, listing, ownerOf: ownersIn(context, bucket) };
   },
   render,
 });

@@ -11,7 +11,9 @@ import type {
   Upload,
   UploadAddress,
 } from '../../objects/upload-contract.ts';
-import { operation } from '../operation.ts';
+import { isAnonymous } from '../accounts.ts';
+import { placeObject } from '../acl/placement.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
 import { element, timestamp } from '../xml.ts';
@@ -92,16 +94,25 @@ function renderCreate(upload: Upload): S3Response {
   );
 }
 
+function createUpload(context: OperationContext, input: CreateInput): Promise<Upload> {
+  const { identity, objects } = context;
+  if (isAnonymous(identity)) {
+    throw new S3Error('AccessDenied', {
+      message: 'Anonymous users cannot initiate multipart uploads. Please authenticate.',
+    });
+  }
+  const { ownerId, acl } = placeObject(context, input.bucket);
+  const lock = lockHeaders(context.request.request.headers, context.clock.now());
+  const attributes = { ...input.attributes, lock, acl };
+  const initiatorId = ownerId === identity.ownerId ? undefined : identity.ownerId;
+  return objects.createUpload({ ...input, attributes, ownerId, initiatorId });
+}
+
 export const createMultipartUpload = operation<CreateInput, Upload>({
   action: 's3:PutObject',
   body: 'none',
   parse: parseCreate,
-  run: (context, input) => {
-    const { ownerId } = context.identity;
-    const lock = lockHeaders(context.request.request.headers, context.clock.now());
-    const attributes = lock === undefined ? input.attributes : { ...input.attributes, lock };
-    return context.objects.createUpload({ ...input, attributes, ownerId });
-  },
+  run: createUpload,
   render: renderCreate,
 });
 
@@ -158,7 +169,8 @@ export const uploadPartCopy = operation<PartCopyInput, Part>({
     };
   },
   run: (context, input) => {
-    context.authorize('s3:GetObject', input.source.bucket, input.source.key);
+    const { bucket, key, versionId } = input.source;
+    context.authorize('s3:GetObject', bucket, key, versionId);
     return context.objects.copyPart(
       input.address,
       input.partNumber,

@@ -123,7 +123,7 @@ export const getObjectAttributes = operation<Input, Output>({
   parse,
   run: (context, input) => {
     const { bucket, key, versionId } = input;
-    context.authorize('s3:GetObject', bucket, key);
+    context.authorize('s3:GetObject', bucket, key, versionId);
     const result = context.objects.read(bucket, key, { conditions: {}, versionId });
     return { input, result };
   },

@@ -62,15 +62,11 @@ export const DELETE_CONDITIONS: ReadonlySet<string> = new Set([
   'x-amz-if-match-size',
 ]);
 
-/** ACLs that say no more than what is true without any. */
-const PLAIN_ACLS: ReadonlySet<string> = new Set(['private', 'bucket-owner-full-control']);
-
 const NONE: ReadonlySet<string> = new Set();
 
 const UNBUILT_PREFIXES = [
   'x-amz-server-side-encryption',
   'x-amz-copy-source-server-side-encryption',
-  'x-amz-grant-',
   'x-amz-write-offset-bytes',
   // Conditions that only a delete has: nothing else may seem to keep them.
   ...DELETE_CONDITIONS,
@@ -78,8 +74,6 @@ const UNBUILT_PREFIXES = [
 
 /** Throws NotImplemented for a header that asks for something that is not built. */
 export function refuseUnbuiltHeaders(headers: Headers, built: ReadonlySet<string> = NONE): void {
-  const acl = headers.get('x-amz-acl');
-  if (acl !== undefined && !PLAIN_ACLS.has(acl)) throw notBuilt('x-amz-acl');
   for (const name of headers.keys()) {
     if (!name.startsWith('x-amz-') || built.has(name)) continue;
     if (UNBUILT_PREFIXES.some((prefix) => name.startsWith(prefix))) throw notBuilt(name);

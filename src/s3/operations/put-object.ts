@@ -6,9 +6,11 @@ import type {
   Conditions,
   CopyOptions,
   CopyResult,
+  CopySource,
   ObjectAttributes,
   PutResult,
 } from '../../objects/contract.ts';
+import { placeObject } from '../acl/placement.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -69,11 +71,13 @@ export async function writeObject(
 ): Promise<Written> {
   const { attributes, bucket, key } = input;
   const lock = lockHeaders(context.request.request.headers, context.clock.now());
+  const { ownerId, acl } = placeObject(context, bucket);
+  const plain = lock === undefined && acl === undefined;
   const result = await context.objects.put(
     {
       ...input,
-      attributes: lock === undefined ? attributes : { ...attributes, lock },
-      ownerId: context.identity.ownerId,
+      attributes: plain ? attributes : { ...attributes, lock, acl },
+      ownerId,
       signal: context.signal,
     },
     body,
@@ -104,7 +108,21 @@ export const putObject = operation<PutInput, Written>({
   }),
 });
 
-type CopyInput = Omit<CopyOptions, 'ownerId' | 'signal' | 'lock'>;
+type CopyInput = Omit<CopyOptions, 'ownerId' | 'acl' | 'signal' | 'lock'>;
+
+interface Place {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** Tags that go along have to be readable there and writable here. */
+function authorizeTags(context: OperationContext, source: CopySource, target: Place): void {
+  const { bucket, key, versionId } = source;
+  const found = context.objects.access(bucket, key, versionId);
+  if (found === undefined || Object.keys(found.tags).length === 0) return;
+  context.authorize('s3:GetObjectTagging', bucket, key, versionId);
+  context.authorize('s3:PutObjectTagging', target.bucket, target.key);
+}
 
 function directive(request: S3Request, header: string): 'COPY' | 'REPLACE' {
   const value = request.headers.get(header) ?? 'COPY';
@@ -172,11 +190,13 @@ export const copyObject = operation<CopyInput, Copied>({
   parse: parseCopy,
   run: async (context, input) => {
     const { bucket, key, source } = input;
-    context.authorize('s3:GetObject', source.bucket, source.key);
+    context.authorize('s3:GetObject', source.bucket, source.key, source.versionId);
+    if (input.tags === undefined) authorizeTags(context, source, { bucket, key });
+    const placed = placeObject(context, bucket);
     const result = await context.objects.copy({
       ...input,
       lock: lockHeaders(context.request.request.headers, context.clock.now()),
-      ownerId: context.identity.ownerId,
+      ...placed,
       signal: context.signal,
     });
     const { size, etag, versionId } = result;

@@ -21,6 +21,19 @@ describe('buckets', () => {
     expect(room.store.bucket('paris')).toEqual(made);
   });
 
+  it('have the configurations that they were made with, from their first moment on', async () => {
+    const configs = new Map([['acl', '[]']]);
+    const options = { name: 'b', ownerId: OWNER, location: '', replication: undefined, configs };
+    const made = await room.store.createBucket(options);
+    expect([...made.configs]).toEqual([...configs]);
+    await room.reopen();
+    expect([...room.store.bucket('b').configs]).toEqual([...configs]);
+    await room.store.deleteBucket('b');
+    await room.reopen();
+    await room.createBucket('b');
+    expect(room.store.bucket('b').configs.size).toBe(0);
+  });
+
   it('exist once, whoever asks, also at the same time', async () => {
     const create = (ownerId: string): Promise<unknown> =>
       room.store.createBucket({ name: 'b', ownerId, location: '', replication: undefined });

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { S3Error } from '../../../src/base/s3-error.ts';
 import { content, md5 } from '../../support/content.ts';
 import { memoryBody } from '../../support/memory-body.ts';
-import { BUCKET, GRACE_MS, ObjectRoom } from '../../support/object-room.ts';
+import { BUCKET, OWNER, GRACE_MS, ObjectRoom } from '../../support/object-room.ts';
 import { failure, failureCode } from '../../support/s3-failure.ts';
 
 const KIB = 1024;
@@ -312,5 +312,32 @@ describe('tags', () => {
     await room.reclaim();
     expect((await room.get('k')).equals(content(100 * KIB))).toBe(true);
     expect(await failureCode(() => room.store.setTags(BUCKET, 'none', {}))).toBe('NoSuchKey');
+  });
+});
+
+describe('who may what', () => {
+  it('is kept with the object, and changes neither its bytes nor its times', async () => {
+    expect(room.store.access(BUCKET, 'k')).toBeUndefined();
+    await room.put('k', 'hello');
+    const before = room.store.read(BUCKET, 'k', { conditions: {} }).head;
+    expect(room.store.access(BUCKET, 'k')).toMatchObject({ acl: undefined, tags: {} });
+    await room.store.setAcl({ bucket: BUCKET, key: 'k', versionId: undefined }, OWNER, '[]');
+    const late = await failureCode(() =>
+      room.store.setAcl({ bucket: BUCKET, key: 'k', versionId: undefined }, 'other', undefined),
+    );
+    expect(late).toBe('OperationAborted');
+    await room.reopen();
+    const { acl, ownerId } = room.store.access(BUCKET, 'k') ?? {};
+    expect([acl, ownerId]).toEqual(['[]', before.ownerId]);
+    expect(room.store.read(BUCKET, 'k', { conditions: {} }).head).toEqual({ ...before, acl });
+    expect((await room.get('k')).toString()).toBe('hello');
+    await room.store.setAcl({ bucket: BUCKET, key: 'k', versionId: undefined }, OWNER, undefined);
+    expect(room.store.access(BUCKET, 'k')?.acl).toBeUndefined();
+    expect(
+      await failureCode(() =>
+        room.store.setAcl({ bucket: BUCKET, key: 'none', versionId: undefined }, OWNER, '[]'),
+      ),
+    ).toBe('NoSuchKey');
+    expect(await failureCode(() => room.store.access('none', 'k'))).toBe('NoSuchBucket');
   });
 });

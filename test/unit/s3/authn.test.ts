@@ -9,6 +9,7 @@ import {
   signedHead,
   type Wanted,
 } from '../../support/signed-head.ts';
+import { ANONYMOUS } from '../../../src/s3/accounts.ts';
 import { Authenticator, type VerifiedRequest } from '../../../src/s3/authn.ts';
 import type { RequestHead } from '../../../src/s3/request.ts';
 import { resolveRequest } from '../../../src/s3/resource.ts';
@@ -368,10 +369,16 @@ describe('a presigned query', () => {
 });
 
 describe('whoever does not sign this way', () => {
-  it('is nobody', async () => {
-    const error = await failure(() => verify(plainHead({ target: '/b/k' })));
-    expect(error.code).toBe('AccessDenied');
-    expect(error.status).toBe(403);
+  it('is nobody', () => {
+    const { identity, signer, payloadHash } = verify(plainHead({ target: '/b/k' }));
+    expect(identity).toBe(ANONYMOUS);
+    expect([signer, payloadHash]).toEqual([undefined, 'UNSIGNED-PAYLOAD']);
+  });
+
+  it('cannot have signed chunks', async () => {
+    const headers = { 'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD' };
+    const error = await failure(() => verify(plainHead({ target: '/b/k', headers })));
+    expect([error.status, error.code]).toEqual([403, 'AccessDenied']);
   });
 
   it('is told when he signs twice', async () => {

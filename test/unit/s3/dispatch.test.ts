@@ -7,7 +7,8 @@ import type { Bodies } from '../../../src/body/body.ts';
 import { openBodies } from '../../../src/body/stream-body.ts';
 import { Arena } from '../../../src/memory/arena.ts';
 import type { CredentialStore } from '../../../src/s3/authn.ts';
-import { OwnerAuthorizer } from '../../../src/s3/authz.ts';
+import { AccessRules } from '../../../src/s3/access-rules.ts';
+import { AccessAuthorizer } from '../../../src/s3/authz.ts';
 import { openGateway, type S3Gateway } from '../../../src/s3/dispatch.ts';
 import type { GatewayOptions } from '../../../src/s3/gateway-options.ts';
 import type { Exchange, RequestHead, S3Response } from '../../../src/s3/request.ts';
@@ -52,16 +53,21 @@ function log(): GatewayOptions['log'] {
 }
 
 function gateway(options: Partial<GatewayOptions> = {}): S3Gateway {
+  const accounts = { byId: () => undefined, byEmail: () => undefined };
+  const rules = new AccessRules('BucketOwnerEnforced');
+  const clock = { now: () => NOW_MS };
   return openGateway({
     bodies,
     objects: room.store,
     credentials: CREDENTIALS,
-    authorizer: new OwnerAuthorizer(OWNER.ownerId),
+    authorizer: new AccessAuthorizer({ objects: room.store, accounts, rules, clock }),
+    accounts,
+    rules,
     region: undefined,
     domains: [],
     insecure: false,
     rootOwner: { accessKeyId: undefined, ...OWNER },
-    clock: { now: () => NOW_MS },
+    clock,
     log: log(),
     ...options,
   });
@@ -204,24 +210,27 @@ describe('a request that is good', () => {
 describe('who may not ask', () => {
   it.each([
     ['GET', '/'],
-    ['GET', '/none'],
+    ['GET', '/bucket'],
+    ['GET', '/bucket/absent'],
     ['DELETE', '/bucket?policy'],
-    ['PATCH', '/bucket'],
     ['PUT', '/bucket/k'],
+    ['PUT', '/new-bucket'],
   ])('learns nothing, and no byte of the body is taken: %s %s', async (method, target) => {
     const head = plainHead({ method, target, headers: { 'content-length': '5' } });
     const exchange = gateway().begin(head, idle);
     expect(exchange.feed).toBeUndefined();
     expect(await answerOf(exchange)).toMatchObject({ status: 403, code: 'AccessDenied' });
-    expect(lines.at(-1)?.fields).toMatchObject({ operation: undefined, code: 'AccessDenied' });
+    expect(lines.at(-1)?.fields).toMatchObject({ accessKey: undefined, code: 'AccessDenied' });
   });
 
-  it('is every owner but the root', async () => {
+  it('is every account but the owner', async () => {
     const other: CredentialStore = {
       lookup: () => ({ secret: SECRET_KEY, ownerId: 'other', displayName: 'other' }),
     };
-    const answer = await ask({ target: '/none' }, '', gateway({ credentials: other }));
+    const answer = await ask({ target: '/bucket' }, '', gateway({ credentials: other }));
     expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' });
+    const missing = await ask({ target: '/none' }, '', gateway({ credentials: other }));
+    expect(missing).toMatchObject({ status: 404, code: 'NoSuchBucket' });
   });
 
   it('is whoever expects another owner, of either bucket', async () => {

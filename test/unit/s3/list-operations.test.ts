@@ -50,10 +50,10 @@ describe('ListObjects', () => {
     );
     expect(calls).toEqual([['list', 'b', { prefix: 'a', delimiter: '/', after: 'a b', limit: 3 }]]);
     expect(response.body).toBe(
-      `${XML}<ListBucketResult ${NS}><Name>b</Name><Prefix>a</Prefix><Marker>a+b</Marker>` +
+      `${XML}<ListBucketResult ${NS}><Name>b</Name><Prefix>a</Prefix><Marker>a%20b</Marker>` +
         '<NextMarker>%C3%A9</NextMarker><MaxKeys>3</MaxKeys><Delimiter>/</Delimiter>' +
         '<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>' +
-        contents('a+b%2Bc%26d', OWNER) +
+        contents('a%20b%2Bc%26d', OWNER) +
         '<Contents><Key>%C3%A9</Key><LastModified>2026-11-23T04:20:01.000Z</LastModified>' +
         `<ETag>&quot;${ETAG}&quot;</ETag><ChecksumAlgorithm>CRC32</ChecksumAlgorithm>` +
         '<ChecksumType>FULL_OBJECT</ChecksumType><Size>7</Size>' +

@@ -83,7 +83,7 @@ describe('a request', () => {
     ['PUT', '/b/k?uploads'],
     ['HEAD', '/b/k?uploadId=u'],
     ['HEAD', '/b?policy'],
-    ['GET', '/b?list-type=2&policyStatus=&delete'],
+    ['GET', '/b?list-type=2&replication=&delete'],
   ])('%s %s never falls through to the plain operation', async (method, target) => {
     const error = await failure(() => route(method, target));
     expect([405, 501]).toContain(error.status);

@@ -1,0 +1,65 @@
+/**
+ * What a policy says to one request: a deny, an allow, or nothing. Pure, and for one document:
+ * how policies, ACLs and ownership decide together stands in `authz.ts`.
+ */
+import { conditionValues, type RequestFacts } from './condition-keys.ts';
+import { fulfils } from './conditions.ts';
+import { matchesPattern, type Variables } from './glob.ts';
+import type { Policy, Statement } from './policy.ts';
+import { isMeant } from './principals.ts';
+
+export type Verdict = 'deny' | 'allow' | 'none';
+
+export interface PolicyAsk {
+  readonly facts: RequestFacts;
+  /** As operations name it: `s3:GetObject`. */
+  readonly action: string;
+  /** ARN of the bucket or object. */
+  readonly resource: string;
+}
+
+function applies(statement: Statement, ask: PolicyAsk, variables: Variables): boolean {
+  const { facts, resource } = ask;
+  const { principals, actions, exceptActions, resources, exceptResources } = statement;
+  if (principals !== undefined && !isMeant(principals, facts.principal)) return false;
+  const action = ask.action.toLowerCase();
+  const named = actions.some((pattern) => matchesPattern(pattern, action, variables));
+  if (named === exceptActions) return false;
+  const reached = resources.some((pattern) => matchesPattern(pattern, resource, variables));
+  if (reached === exceptResources) return false;
+  return statement.conditions.every((condition) =>
+    fulfils(condition, conditionValues(facts, condition.key), variables),
+  );
+}
+
+/** A variable stands for a key that has exactly one value. */
+function variablesOf(facts: RequestFacts): Variables {
+  return (name) => {
+    const values = conditionValues(facts, name);
+    return values?.length === 1 ? values[0] : undefined;
+  };
+}
+
+/** One deny outweighs every allow. */
+export function evaluate(policy: Policy, ask: PolicyAsk): Verdict {
+  const variables = variablesOf(ask.facts);
+  let verdict: Verdict = 'none';
+  for (const statement of policy.statements) {
+    if (verdict === 'allow' && statement.effect === 'Allow') continue;
+    if (!applies(statement, ask, variables)) continue;
+    if (statement.effect === 'Deny') return 'deny';
+    verdict = 'allow';
+  }
+  return verdict;
+}
+
+/** Whether something allows it on conditions about one of `keys` (beginnings of key names). */
+export function allowsOnTerms(policy: Policy, ask: PolicyAsk, keys: readonly string[]): boolean {
+  const variables = variablesOf(ask.facts);
+  return policy.statements.some(
+    (statement) =>
+      statement.effect === 'Allow' &&
+      statement.conditions.some(({ key }) => keys.some((start) => key.startsWith(start))) &&
+      applies(statement, ask, variables),
+  );
+}
