@@ -7,8 +7,8 @@ import type { Credentials } from './admin/credentials.ts';
 import { columnsOf, type Replication } from './chunks/chunk-store.ts';
 import type { Settings } from './config.ts';
 
-export function endpointUrl(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+export function endpointUrl(host: string, port: number, tls = false): string {
+  return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Where a program on this machine reaches a server that listens everywhere. */
@@ -18,7 +18,7 @@ function reachableHost(host: string): string {
 }
 
 export function bannerText(settings: Settings, port: number, credentials: Credentials): string {
-  const endpoint = endpointUrl(reachableHost(settings.host), port);
+  const endpoint = endpointUrl(reachableHost(settings.host), port, settings.tls !== undefined);
   const lines = [
     `Sluice serves S3 at ${endpoint}${everywhere(settings.host)}`,
     `  data        ${settings.dataDirectories.join(', ')}`,

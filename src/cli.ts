@@ -11,9 +11,13 @@ import {
   SETTINGS,
 } from './config-table.ts';
 import { ConfigError, type Flags } from './config.ts';
+import { addAdminCommands } from './admin/admin-commands.ts';
+import type { AdminCommand } from './admin/admin-client.ts';
 
 export type Invocation =
   | { readonly verb: 'serve'; readonly flags: Flags }
+  /** To be asked of a running server. */
+  | { readonly verb: 'ask'; readonly command: AdminCommand }
   /** Help or the version: printed already composed. */
   | { readonly verb: 'print'; readonly text: string };
 
@@ -58,6 +62,9 @@ export function parseCommandLine(words: readonly string[]): Invocation {
       invocation = { verb: 'serve', flags: toFlags(flags) };
     });
   addOptions(serve);
+  addAdminCommands(program, output, (command) => {
+    invocation = { verb: 'ask', command };
+  });
   try {
     program.parse(words, { from: 'user' });
   } catch (error) {

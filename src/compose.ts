@@ -4,25 +4,36 @@
  *
  * Invariant: when `compose` rejects, everything it had opened is closed again.
  */
+import { readCertificate, watchCertificate } from './admin/certificate.ts';
 import { openCredentials, type Credentials } from './admin/credentials.ts';
-import { isReadableByOthers, openDirectory } from './admin/identities.ts';
+import { AdminApi } from './admin/admin-api.ts';
+import { type AdminSocket, openAdminSocket } from './admin/admin-socket.ts';
+import { isReadableByOthers } from './admin/identities.ts';
+import { IdentityStore } from './admin/identity-store.ts';
+import { SecretBox } from './admin/secret-box.ts';
+import { statusOf } from './admin/server-status.ts';
 import { lockDirectories, makeDirectory } from './admin/data-lock.ts';
+import { VERSION } from './cli.ts';
 import { openBodies } from './body/stream-body.ts';
-import { type Clock, systemClock } from './base/clock.ts';
+import { type Clock, systemClock, timeOrderedId } from './base/clock.ts';
 import { LIMITS } from './base/limits.ts';
 import type { Log } from './base/log.ts';
+import { DataKeys } from './crypto/data-keys.ts';
+import { Keyring } from './crypto/keyring.ts';
 import type { Settings } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { openLocalEngine } from './engine/local-engine.ts';
 import { EventQueue } from './events/event-queue.ts';
 import { openTarget } from './events/event-target.ts';
 import { startServer } from './http/server.ts';
+import type { TlsSource } from './http/wire.ts';
 import { Arena } from './memory/arena.ts';
 import { openObjects } from './objects/object-store.ts';
 import { AccessLog } from './s3/access-log.ts';
 import { AccessRules } from './s3/access-rules.ts';
 import { AccessAuthorizer } from './s3/authz.ts';
 import { openGateway } from './s3/dispatch.ts';
+import { parsePolicy } from './s3/policy/policy.ts';
 import { type EventOrigin, noteEvents } from './s3/events.ts';
 import { websiteDomains } from './s3/website.ts';
 
@@ -51,12 +62,13 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     const lock = await lockDirectories(settings.dataDirectories);
     closers.add(() => lock.release());
     const credentials = openCredentials(settings.credentialsFile, settings.rootKey);
-    const accounts = openDirectory(credentials, settings.identities.users);
     warnOfReaders(settings, surroundings.log);
     const rules = new AccessRules(settings.defaultOwnership);
     const arena = new Arena(settings.arenaBytes);
     const stores = await openStores(settings, surroundings, arena, closers);
-    const { clock, objects } = stores;
+    const { clock, engine, objects } = stores;
+    const { chunks, meta } = engine;
+    const accounts = openIdentities(settings, engine, credentials, clock);
     const accessLog = new AccessLog({
       ...stores,
       log: surroundings.log.child({ room: 's3' }),
@@ -85,8 +97,13 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     });
     const { host, port, http: kind } = settings;
     const log = surroundings.log.child({ room: 'http' });
-    const server = await startServer({ gateway, arena, host, port, kind, log });
+    const tls = openTls(settings, log, closers);
+    const server = await startServer({ gateway, arena, host, port, kind, tls, log });
     closers.add((drainMs) => server.close(drainMs));
+    const sources = { version: VERSION, clock, chunks, meta, objects, arena, gateway, server };
+    const api = new AdminApi({ identities: accounts, status: statusOf(sources) });
+    const admin = await openAdmin(settings, api, surroundings.log);
+    closers.add(() => admin.close());
     return {
       host,
       port: server.port,
@@ -100,6 +117,43 @@ export async function compose(settings: Settings, surroundings: Surroundings): P
     await closers.close(0);
     throw error;
   }
+}
+
+function openIdentities(
+  settings: Settings,
+  { meta }: Engine,
+  credentials: Credentials,
+  clock: Clock,
+): IdentityStore {
+  return IdentityStore.open({
+    meta,
+    credentials,
+    users: settings.identities.users,
+    box: SecretBox.open(settings.secretsKeyFile),
+    clock,
+    readPolicy: (text) => parsePolicy(text, { bucket: undefined, knows: () => true }),
+  });
+}
+
+function openTls({ tls: files }: Settings, log: Log, closers: Closers): TlsSource | undefined {
+  if (files === undefined) return undefined;
+  const pair = readCertificate(files);
+  return {
+    pair,
+    onChange: (listener) => {
+      const stop = watchCertificate(files, log, listener);
+      closers.add(stop);
+    },
+  };
+}
+
+async function openAdmin(
+  { dataDirectories }: Settings,
+  api: AdminApi,
+  log: Log,
+): Promise<AdminSocket> {
+  const [home = '.'] = dataDirectories;
+  return await openAdminSocket(home, api, log.child({ room: 'admin' }));
 }
 
 /** The identities file holds secrets; whoever reads it can sign as anybody in it. */
@@ -134,6 +188,8 @@ async function openStores(
   const objects = await openObjects({
     engine,
     arena,
+    keys: openKeys(settings, clock),
+    bodies,
     clock,
     log: log.child({ room: 'objects' }),
     reclaimGraceMs: settings.reclaimGraceMs,
@@ -146,6 +202,16 @@ async function openStores(
   });
   closers.add(() => objects.close());
   return { clock, engine, bodies, objects, events };
+}
+
+function openKeys({ keyringFile, kmsKeys, region }: Settings, clock: Clock): DataKeys {
+  const { master, kms } = new Keyring({
+    file: keyringFile,
+    clock,
+    region: region ?? 'us-east-1',
+    names: kmsKeys,
+  });
+  return new DataKeys({ master, kms, newId: () => timeOrderedId(clock) });
 }
 
 /** Who ended an object by a lifecycle rule: no request, and nobody's address. */

@@ -159,6 +159,22 @@ export const SETTINGS = {
     fallback: 'node',
     schema: oneOf(['node', 'uwebsockets']),
   }),
+  'tls-cert': row({
+    argument: '<file>',
+    many: false,
+    help: 'PEM file of the certificate chain: serves HTTPS, TLS 1.2 or newer; read again on change',
+    fallback: undefined,
+    fallbackText: 'none: plain HTTP',
+    schema: z.string().min(1, 'expected a file').optional(),
+  }),
+  'tls-key': row({
+    argument: '<file>',
+    many: false,
+    help: 'PEM file of the private key of --tls-cert',
+    fallback: undefined,
+    fallbackText: 'none',
+    schema: z.string().min(1, 'expected a file').optional(),
+  }),
   insecure: row({
     argument: undefined,
     many: false,
@@ -248,6 +264,16 @@ export const SETTINGS = {
     fallback: [],
     fallbackText: 'none',
     schema: z.array(eventTarget),
+  }),
+  'kms-key': row({
+    argument: '<name>',
+    many: true,
+    help: 'key for SSE-KMS that the keyring shall have, made unless it is there; repeatable',
+    fallback: [],
+    fallbackText: 'none; aws/s3 is made when it is first used',
+    schema: z.array(
+      z.string().regex(/^[A-Za-z0-9/_-]{1,250}$/, 'expected letters, digits, dashes, slashes'),
+    ),
   }),
   'log-level': row({
     argument: '<level>',

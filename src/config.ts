@@ -6,6 +6,7 @@
  * Nothing is created or opened for writing here: bad settings throw ConfigError with one line and
  * leave no trace.
  */
+import { type CertificateFiles, readCertificate } from './admin/certificate.ts';
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -35,6 +36,10 @@ export interface Settings {
   readonly dataDirectories: readonly string[];
   readonly metaDirectory: string;
   readonly credentialsFile: string;
+  /** Holds the key under which users' secrets are sealed; made when there is none. */
+  readonly secretsKeyFile: string;
+  /** Keys of encrypted objects. */
+  readonly keyringFile: string;
   /** One directory for each datanode, spread round robin over the data directories. */
   readonly datanodeDirectories: readonly string[];
   readonly replication: Replication;
@@ -54,6 +59,8 @@ export interface Settings {
   readonly digestThreads: number;
   readonly reclaimGraceMs: number;
   readonly uploadDays: number;
+  /** Undefined: plain HTTP. The pair was good when the settings were read. */
+  readonly tls: CertificateFiles | undefined;
   /** Undefined: no users besides root. */
   readonly identitiesFile: string | undefined;
   readonly identities: Identities;
@@ -64,6 +71,8 @@ export interface Settings {
   readonly accessLogMs: number;
   /** Names differ. */
   readonly eventTargets: readonly { readonly name: string; readonly place: string }[];
+  /** Keys for SSE-KMS that the keyring has from the start. */
+  readonly kmsKeys: readonly string[];
   readonly logLevel: LogLevel;
   readonly logFormat: 'auto' | 'ndjson' | 'pretty';
   /** Undefined: generated on the first start and kept in `credentialsFile`. */
@@ -156,10 +165,13 @@ function settle(values: Values): Settings {
       `${environmentName('root-access-key')} and ${environmentName('root-secret-key')} go together`,
     );
   }
+  const identities = readIdentities(values.identities, accessKey);
   return Object.freeze({
     dataDirectories,
     metaDirectory: join(first, 'meta'),
     credentialsFile: join(first, 'credentials.json'),
+    secretsKeyFile: join(first, 'secrets.key'),
+    keyringFile: join(first, 'keyring.json'),
     datanodeDirectories: Array.from({ length: count }, (_, index) =>
       join(dataDirectories[index % dataDirectories.length] as string, `datanode-${index + 1}`),
     ),
@@ -177,13 +189,15 @@ function settle(values: Values): Settings {
     digestThreads: values['digest-threads'],
     reclaimGraceMs: values['reclaim-grace-seconds'] * 1000,
     uploadDays: values['upload-days'],
+    tls: checkTls(values['tls-cert'], values['tls-key'], values.http),
     identitiesFile: values.identities,
-    identities: readIdentities(values.identities, accessKey),
+    identities,
     defaultOwnership: values['default-object-ownership'],
     lifecycleDayMs: values['lifecycle-day-seconds'] * 1000,
     websiteDomains: values['website-domain'],
     accessLogMs: values['access-log-seconds'] * 1000,
     eventTargets: checkTargets(values['event-target']),
+    kmsKeys: [...new Set([...values['kms-key'], ...identities.kmsKeys])],
     logLevel: values['log-level'],
     logFormat: values['log-format'],
     rootKey:
@@ -206,6 +220,24 @@ function readIdentities(file: string | undefined, rootKey: string | undefined): 
     throw new ConfigError(`--identities: ${file}: user ${id} has the root access key`);
   }
   return identities;
+}
+
+function checkTls(
+  certFile: string | undefined,
+  keyFile: string | undefined,
+  http: Settings['http'],
+): CertificateFiles | undefined {
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (certFile === undefined || keyFile === undefined) {
+    throw new ConfigError('--tls-cert and --tls-key go together');
+  }
+  if (http !== 'node') throw new ConfigError(`--http ${http} does not speak TLS here`);
+  try {
+    readCertificate({ certFile, keyFile });
+  } catch (error) {
+    throw new ConfigError(`--tls-cert: ${(error as Error).message}`);
+  }
+  return { certFile, keyFile };
 }
 
 function checkTargets(targets: Settings['eventTargets']): Settings['eventTargets'] {

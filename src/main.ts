@@ -8,6 +8,7 @@ import { realpathSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { bannerText, endpointUrl } from './banner.ts';
+import type { Terminal } from './admin/admin-client.ts';
 import { openLog, type OpenLog } from './base/log.ts';
 import { parseCommandLine } from './cli.ts';
 import type { Sluice } from './compose.ts';
@@ -25,6 +26,11 @@ export async function main(words: readonly string[]): Promise<void> {
     const invocation = parseCommandLine(words);
     if (invocation.verb === 'print') {
       process.stdout.write(invocation.text);
+      return;
+    }
+    if (invocation.verb === 'ask') {
+      const { runAdminCommand } = await import('./admin/admin-client.ts');
+      process.exitCode = await runAdminCommand(invocation.command, terminal());
       return;
     }
     settings = readSettings(invocation.flags, process.env);
@@ -46,7 +52,10 @@ async function serve(settings: Settings): Promise<void> {
   stopOnSignals(starting, log);
   const sluice = await starting;
   const { host, port, credentials } = sluice;
-  log.info({ endpoint: endpointUrl(host, port), pid: process.pid }, 'serving');
+  log.info(
+    { endpoint: endpointUrl(host, port, settings.tls !== undefined), pid: process.pid },
+    'serving',
+  );
   if (settings.durability === 'relaxed') log.warn({}, 'durability is relaxed');
   if (settings.insecure) log.warn({}, 'security is off: any key is accepted');
   // `sluice serve | head -1` is no reason to stop.
@@ -102,6 +111,23 @@ function stopOnSignals(starting: Promise<Sluice>, log: OpenLog): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+}
+
+/** What commands talk to. */
+function terminal(): Terminal {
+  return {
+    write: (text) => void process.stdout.write(text),
+    complain: (text) => void process.stderr.write(`sluice: ${text}\n`),
+    ask: async (question) => {
+      const { createInterface } = await import('node:readline/promises');
+      const reader = createInterface({ input: process.stdin, output: process.stderr });
+      // A closed input is no answer.
+      const closed = new Promise<string>((resolve) => reader.once('close', () => resolve('')));
+      const answer = await Promise.race([reader.question(question), closed]);
+      reader.close();
+      return answer;
+    },
+  };
 }
 
 function firstLine(error: unknown): string {

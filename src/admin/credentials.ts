@@ -5,18 +5,8 @@
  * Invariant: a key that was shown to somebody is on stable storage already.
  */
 import { randomInt } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
 import { z } from 'zod';
+import { readPrivateFile, writePrivateFile } from './private-file.ts';
 
 export interface RootKey {
   readonly accessKey: string;
@@ -64,7 +54,7 @@ export function openCredentials(file: string, given: RootKey | undefined): Crede
   if (kept !== undefined) return credentials(kept, false, file);
   const fresh: RootKey = {
     accessKey: randomText(ACCESS_KEY_LENGTH, ACCESS_KEY_CHARS),
-    secretKey: randomText(SECRET_KEY_LENGTH, SECRET_KEY_CHARS),
+    secretKey: randomSecret(),
   };
   writeKey(file, fresh);
   return credentials(fresh, true, file);
@@ -82,17 +72,20 @@ function credentials(key: RootKey, generated: boolean, file: string | undefined)
   };
 }
 
+/** The secret half of a key. */
+export function randomSecret(): string {
+  return randomText(SECRET_KEY_LENGTH, SECRET_KEY_CHARS);
+}
+
 function randomText(length: number, characters: string): string {
   return Array.from({ length }, () => characters[randomInt(characters.length)]).join('');
 }
 
 function readKey(file: string): RootKey | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found === undefined) return undefined;
-  // Restored from a backup or copied by hand: nobody else is meant to read it.
-  if ((found.mode & 0o077) !== 0) chmodSync(file, 0o600);
+  const text = readPrivateFile(file);
+  if (text === undefined) return undefined;
   try {
-    return fileSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return fileSchema.parse(JSON.parse(text));
   } catch {
     throw new Error(
       `${file} is damaged: restore it, or move it away to have a new root key generated`,
@@ -101,13 +94,5 @@ function readKey(file: string): RootKey | undefined {
 }
 
 function writeKey(file: string, key: RootKey): void {
-  const temporary = `${file}.new`;
-  const descriptor = openSync(temporary, 'w', 0o600);
-  writeSync(descriptor, `${JSON.stringify({ version: 1, ...key }, undefined, 2)}\n`);
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-  renameSync(temporary, file);
-  const directory = openSync(dirname(file), 'r');
-  fsyncSync(directory);
-  closeSync(directory);
+  writePrivateFile(file, `${JSON.stringify({ version: 1, ...key }, undefined, 2)}\n`);
 }

@@ -30,7 +30,7 @@ const userSchema = z.strictObject({
 const identitiesSchema = z.strictObject({
   users: z.array(userSchema).default([]),
   kmsKeys: z
-    .array(z.string().regex(/^[\w./:-]{1,256}$/, 'expected a name of letters, digits, dashes'))
+    .array(z.string().regex(/^[A-Za-z0-9/_-]{1,250}$/, 'expected letters, digits, dashes, slashes'))
     .default([]),
 });
 

@@ -105,6 +105,9 @@ export const LIMITS = {
   grantCount: 100,
   /** Parsed configurations that are remembered, of each kind. */
   parsedConfigCount: 4096,
+  /** Pairs that a KMS key is bound to, as JSON: a row keeps them three times. */
+  encryptionContextBytes: 2 * KIB,
+  kmsKeyIdChars: 2048,
   /** Rules of one configuration, as AWS bounds them. */
   bucketTagCount: 50,
   corsRuleCount: 100,

@@ -7,7 +7,18 @@
  */
 import type { Block } from '../memory/arena.ts';
 
-export const DIGESTS = ['md5', 'sha1', 'sha256', 'crc32', 'crc32c', 'crc64nvme'] as const;
+export const DIGESTS = [
+  'md5',
+  'sha1',
+  'sha256',
+  'crc32',
+  'crc32c',
+  'crc64nvme',
+  'sha512',
+  'xxhash64',
+  'xxhash3',
+  'xxhash128',
+] as const;
 export type DigestName = (typeof DIGESTS)[number];
 
 /** What SigV4 chunk verification needs; keys are raw bytes. */
@@ -42,6 +53,8 @@ export interface BodyPlan {
   readonly expected: ReadonlyMap<DigestName, Uint8Array>;
   /** Header value that `expected.sha256` came from: decides the error code of a mismatch. */
   readonly sha256From: 'x-amz-content-sha256' | 'x-amz-checksum-sha256' | undefined;
+  /** The digest that an `x-amz-checksum-*` header declared. */
+  readonly declared?: DigestName | undefined;
   /** aws-chunked with a trailer: the checksum that the trailer must carry, if `x-amz-trailer` names one. */
   readonly trailer: DigestName | undefined;
   /** True for `…-TRAILER` payload modes: a trailer section follows the last chunk. */

@@ -13,6 +13,7 @@ import { startWorker, type StartOptions, type WorkerLink } from '../threads/spaw
 import { MD5_LANES } from '../wasm/md5-lanes.ts';
 import type { BodyPlan } from './body.ts';
 import type { DigestBatch, DigestReply, DigestTask } from './digest-sessions.ts';
+import { isHeld } from './digests.ts';
 import { DigestSlots } from './digest-slots.ts';
 
 /** A body, as the queue knows it. */
@@ -98,7 +99,7 @@ export class DigestQueue {
     if (slot === this.#slots.count) throw new S3Error('SlowDown');
     this.#slots.begin(slot, plan);
     this.#used = Math.max(this.#used, slot + 1);
-    const rooted = plan.digests.has('sha1') || plan.digests.has('sha256');
+    const rooted = [...plan.digests].some(isHeld);
     return { slot, root: rooted ? this.#root() : undefined };
   }
 

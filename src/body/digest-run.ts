@@ -14,7 +14,14 @@ import { MD5_BLOCK_BYTES, md5Padding, type Md5Lane } from '../wasm/md5-lanes.ts'
 import type { DigestName } from './body.ts';
 import { EMPTY_SHA256 } from './chunk-chain.ts';
 import type { DigestSlots } from './digest-slots.ts';
-import { bigEndian32, bigEndian64, plain, type Digests } from './digests.ts';
+import {
+  bigEndian32,
+  bigEndian64,
+  type Digests,
+  type HeldDigest,
+  type RunningDigest,
+  startDigest,
+} from './digests.ts';
 import type { SignatureChain } from './signature-chain.ts';
 
 /** Below this the kernel has nothing to fold and zlib's instructions win; measured. */
@@ -25,8 +32,7 @@ export type DigestSteps = readonly (number | string)[];
 
 /** Hashes of a body that cannot leave this thread. */
 export interface HeldHashes {
-  sha1?: Hash;
-  sha256?: Hash;
+  hashes?: Map<HeldDigest, RunningDigest>;
   /** Of the chunk that is under way. */
   chunk?: Hash | undefined;
 }
@@ -157,6 +163,10 @@ export class DigestRun implements Md5Lane {
         return;
       case 'sha1':
       case 'sha256':
+      case 'sha512':
+      case 'xxhash64':
+      case 'xxhash3':
+      case 'xxhash128':
         this.#hashing(name).update(this.#view(offset, length));
         return;
       case 'crc32': {
@@ -218,8 +228,11 @@ export class DigestRun implements Md5Lane {
     return !this.mismatch;
   }
 
-  #hashing(name: 'sha1' | 'sha256'): Hash {
-    return (this.#held[name] ??= createHash(name));
+  #hashing(name: HeldDigest): RunningDigest {
+    const hashes = (this.#held.hashes ??= new Map());
+    let running = hashes.get(name);
+    if (running === undefined) hashes.set(name, (running = startDigest(name)));
+    return running;
   }
 
   #finished(name: DigestName): Uint8Array {
@@ -233,7 +246,11 @@ export class DigestRun implements Md5Lane {
       }
       case 'sha1':
       case 'sha256':
-        return plain(this.#hashing(name).digest());
+      case 'sha512':
+      case 'xxhash64':
+      case 'xxhash3':
+      case 'xxhash128':
+        return new Uint8Array(this.#hashing(name).digest());
       case 'crc32':
       case 'crc32c':
         return bigEndian32(this.#slots.crc(this.#slot, name));

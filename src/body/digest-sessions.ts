@@ -86,8 +86,8 @@ export class DigestSessions {
   #end({ slot, finish }: DigestTask, run: DigestRun | undefined): DigestReply {
     assert(run !== undefined, 'every task has its run');
     const reply = outcome(run, finish);
-    const { sha1, sha256, chunk } = this.#held.get(slot) ?? {};
-    const holds = sha1 !== undefined || sha256 !== undefined || chunk !== undefined;
+    const { hashes, chunk } = this.#held.get(slot) ?? {};
+    const holds = hashes !== undefined || chunk !== undefined;
     if (reply.kind !== 'more' || !holds) this.#held.delete(slot);
     return reply;
   }

@@ -48,6 +48,8 @@ function ignore(): void {}
 
 export interface ConnectionEvents {
   readonly serve: Serve;
+  /** The bytes came over TLS. */
+  readonly secure: boolean;
   onClosed(connection: Connection): void;
 }
 
@@ -281,7 +283,8 @@ export class Connection implements Wire, Outlet {
       this.#kept = Buffer.from(all);
       return NOTHING;
     }
-    this.#begin(parseHead(all.subarray(0, end), this.#remoteAddress));
+    const { secure } = this.#events;
+    this.#begin(parseHead(all.subarray(0, end), this.#remoteAddress, secure));
     return all.subarray(end + HEAD_END.length);
   }
 

@@ -25,7 +25,7 @@ const SPACE = 0x20;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** `bytes`: the head without the blank line that ends it. */
-export function parseHead(bytes: Buffer, remoteAddress: string): ParsedHead {
+export function parseHead(bytes: Buffer, remoteAddress: string, secure = false): ParsedHead {
   const text = textOf(bytes);
   const lineEnd = text.indexOf('\r\n');
   const requestLine = lineEnd < 0 ? text : text.slice(0, lineEnd);
@@ -41,7 +41,7 @@ export function parseHead(bytes: Buffer, remoteAddress: string): ParsedHead {
     rawQuery: queryAt < 0 ? '' : target.slice(queryAt + 1),
     headers,
     remoteAddress,
-    secure: false,
+    secure,
   };
   let flaw = lineFlaw(line, path);
   if (flaw === undefined && FORBIDDEN.test(text)) flaw = unreadable('a control character');

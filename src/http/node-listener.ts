@@ -4,12 +4,14 @@
  *
  * Node offers reading into given memory (`onread`) only for sockets that a program opens itself;
  * so an accepted socket's handle is put into a new socket with that option. Where a version of
- * Node does not let itself be treated so, bytes come as Node's own buffers: slower, not wrong.
+ * Node does not let itself be treated so, bytes come as Node's own buffers: slower, not wrong. So
+ * they do over TLS, where they have to be decrypted first.
  */
 import { createServer, type Server, Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { LIMITS } from '../base/limits.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionLimits, Listener, Serve } from './wire.ts';
+import type { ConnectionLimits, Listener, Serve, TlsPair, TlsSource } from './wire.ts';
 
 /** What is undocumented about Node's sockets, in one place. */
 interface SocketInside {
@@ -37,10 +39,22 @@ class NodeListener implements Listener {
   port = -1;
   #elapsedMs = 0;
 
-  constructor(serve: Serve) {
+  constructor(serve: Serve, tls: TlsSource | undefined) {
     this.#serve = serve;
-    const options = { pauseOnConnect: true, allowHalfOpen: true, noDelay: true };
-    this.#server = createServer(options, (socket) => this.#accept(socket));
+    const options = { allowHalfOpen: true, noDelay: true };
+    if (tls === undefined) {
+      const paused = { ...options, pauseOnConnect: true };
+      this.#server = createServer(paused, (socket) => this.#accept(socket, false));
+      return;
+    }
+    const secure = { ...tls.pair, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] } as const;
+    const times = { handshakeTimeout: LIMITS.headMs };
+    const server = createTlsServer({ ...options, ...secure, ...times });
+    server.on('secureConnection', (socket) => this.#accept(socket, true));
+    // Whoever breaks the handshake has no request that could be answered.
+    server.on('tlsClientError', (_, socket) => socket.destroy());
+    tls.onChange((pair) => setPair(server, pair));
+    this.#server = server;
   }
 
   async listen(host: string, port: number): Promise<void> {
@@ -76,13 +90,14 @@ class NodeListener implements Listener {
     for (const connection of this.#open) connection.close();
   }
 
-  #accept(accepted: Socket): void {
+  #accept(accepted: Socket, secure: boolean): void {
     if (this.#open.size >= LIMITS.connectionCount) {
       accepted.destroy();
       return;
     }
     const events = {
       serve: this.#serve,
+      secure,
       onClosed: (connection: Connection): void => {
         this.#open.delete(connection);
       },
@@ -92,7 +107,7 @@ class NodeListener implements Listener {
     this.#open.add(connection);
     const inside = accepted as unknown as SocketInside;
     const handle = inside._handle;
-    if (typeof handle?.useUserBuffer === 'function') {
+    if (!secure && typeof handle?.useUserBuffer === 'function') {
       inside._handle = null;
       // Without its handle it only gives back its place in the server's books.
       accepted.destroy();
@@ -124,8 +139,18 @@ function adopt(handle: unknown, connection: Connection): Socket {
   return socket;
 }
 
-export async function listen(serve: Serve, host: string, port: number): Promise<Listener> {
-  const listener = new NodeListener(serve);
+/** New connections get the new pair; those that are open go on with theirs. */
+function setPair(server: TlsServer, pair: TlsPair): void {
+  server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
+}
+
+export async function listen(
+  serve: Serve,
+  host: string,
+  port: number,
+  tls?: TlsSource,
+): Promise<Listener> {
+  const listener = new NodeListener(serve, tls);
   await listener.listen(host, port);
   return listener;
 }

@@ -12,7 +12,7 @@ import { FRONT_LIMITS, type FrontLimits, LiveRequest } from './live-request.ts';
 import { listen } from './node-listener.ts';
 import { refusal } from './refusal.ts';
 import type { ReceivedHead } from './request-head.ts';
-import type { Listener, Serve, Wire } from './wire.ts';
+import type { Listener, Serve, TlsSource, Wire } from './wire.ts';
 
 /** `node`: our own HTTP over Node's sockets. `uwebsockets`: the native library. */
 export const HTTP_KINDS = ['node', 'uwebsockets'] as const;
@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly port: number;
   readonly log: Log;
   readonly kind?: HttpKind;
+  /** Undefined: plain HTTP. Only our own HTTP serves it. */
+  readonly tls?: TlsSource | undefined;
   /** Other bounds than `LIMITS`, for tests. */
   readonly limits?: Partial<FrontLimits>;
 }
@@ -94,7 +96,7 @@ class Server implements HttpServer {
     if (this.#options.kind === 'uwebsockets') {
       return (await import('./uws-listener.ts')).listen(serve, host, port);
     }
-    return listen(serve, host, port);
+    return listen(serve, host, port, this.#options.tls);
   }
 
   connections(): number {

@@ -72,6 +72,19 @@ export type Serve = (wire: Wire, received: ReceivedHead) => void;
 /** Bounds of connections while no request is served on them. */
 export type ConnectionLimits = Readonly<Record<'keepAliveMs' | 'headMs' | 'refusedIdleMs', number>>;
 
+/** A certificate chain and its key, PEM. */
+export interface TlsPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What to serve TLS with, now and later. */
+export interface TlsSource {
+  readonly pair: TlsPair;
+  /** Every renewed pair. */
+  onChange(listener: (pair: TlsPair) => void): void;
+}
+
 /** A listening HTTP implementation. */
 export interface Listener {
   readonly port: number;

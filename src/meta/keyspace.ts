@@ -11,6 +11,7 @@
  *   p/<upload id>    p part number → PartRecord · q id → PartRecord that was superseded
  *   m/<blob id>      m page number → BlobPage · h owner id → SharingRecord
  *   events           e target 00 id → EventRecord
+ *   identities       i user id → IdentityRecord
  *   each of them     s → StateRecord
  *
  * Ids are 32 lower-case hex digits (`timeOrderedId`): check foreign text with `isId` first.
@@ -26,6 +27,7 @@ const TAG_BUCKET = tag('b');
 const TAG_RETIRED = tag('x');
 const TAG_CONFIG = tag('c');
 const TAG_EVENT = tag('e');
+const TAG_IDENTITY = tag('i');
 const TAG_OBJECT = tag('o');
 const TAG_VERSION = tag('v');
 const TAG_UPLOAD = tag('u');
@@ -53,6 +55,9 @@ export const BUCKETS: Partition = 'buckets' as Partition;
 
 /** Event notifications on their way to targets. */
 export const EVENTS: Partition = 'events' as Partition;
+
+/** Users and their keys. */
+export const IDENTITIES: Partition = 'identities' as Partition;
 
 export function indexPartition(bucketId: string, number: number): Partition {
   assert(isId(bucketId) && Number.isInteger(number) && number >= 0, 'index partition address');
@@ -92,6 +97,14 @@ export function partitionAddress(partition: Partition): PartitionAddress | undef
   }
   if (number !== undefined) return undefined;
   return kind === 'p' ? { kind: 'parts', uploadId: id } : { kind: 'blob', blobId: id };
+}
+
+// table `identities`
+
+export const IDENTITY_PREFIX: Uint8Array = TAG_IDENTITY;
+
+export function identityKey(userId: string): Uint8Array {
+  return concatBytes(TAG_IDENTITY, utf8(userId));
 }
 
 // table `buckets`

@@ -16,9 +16,11 @@ import type {
   ChecksumAlgorithm,
   ChecksumType,
   Hold,
+  InlineSeal,
   ObjectListEntry,
   ObjectRecord,
   StoredChecksum,
+  StoredData,
 } from './records.ts';
 import { corrupt, FRAME_BYTES, hash64, openRow, sealRow, verifyRow, viewOf } from './row-frame.ts';
 
@@ -64,12 +66,19 @@ const ALGORITHMS: readonly (ChecksumAlgorithm | undefined)[] = [
   'CRC64NVME',
   'SHA1',
   'SHA256',
+  'SHA512',
+  'MD5',
+  'XXHASH64',
+  'XXHASH3',
+  'XXHASH128',
 ];
 const TYPES: readonly ChecksumType[] = ['COMPOSITE', 'FULL_OBJECT'];
 
 type ObjectJson = Omit<ObjectRecord, keyof HeadFields | 'checksum' | 'data'> & {
   readonly checksum?: string;
   readonly hold?: Hold;
+  /** Of the inline bytes. */
+  readonly seal?: InlineSeal;
 };
 
 type HeadFields = Omit<ObjectListEntry, 'checksum'>;
@@ -80,7 +89,7 @@ export function encodeObject(record: ObjectRecord): Uint8Array {
   const json: ObjectJson = {
     ...open,
     ...(checksum === undefined ? {} : { checksum: checksum.value }),
-    ...(data.kind === 'hold' ? { hold: data.hold } : {}),
+    ...dataJson(data),
   };
   const text = Buffer.from(JSON.stringify(json), 'utf8');
   const owner = Buffer.from(ownerId, 'utf8');
@@ -116,7 +125,7 @@ export function decodeObject(row: Uint8Array): ObjectRecord {
   const { view, textAt, textEnd } = openObject(row);
   const head = readHead(row, view, textAt);
   const text = parseJson('object', row.subarray(textAt, textEnd)) as unknown as ObjectJson;
-  const { checksum, hold } = text;
+  const { checksum, hold, seal } = text;
   const { deleteMarker, checksum: stored, ...fields } = head;
   // Into the parsed object, which is nobody else's: spreading both costs more than the parsing.
   const record: Record<string, unknown> = Object.assign(text, fields);
@@ -124,12 +133,23 @@ export function decodeObject(row: Uint8Array): ObjectRecord {
   if (stored && checksum !== undefined) record['checksum'] = { ...stored, value: checksum };
   else if (checksum !== undefined) delete record['checksum'];
   if (hold === undefined) {
-    record['data'] = { kind: 'inline', bytes: inlineBytes(row, view, textEnd) };
+    const bytes = inlineBytes(row, view, textEnd);
+    record['data'] = seal === undefined ? { kind: 'inline', bytes } : sealed(record, bytes, seal);
   } else {
     delete record['hold'];
     record['data'] = { kind: 'hold', hold };
   }
   return record as unknown as ObjectRecord;
+}
+
+function sealed(record: Record<string, unknown>, bytes: Uint8Array, seal: InlineSeal): StoredData {
+  delete record['seal'];
+  return { kind: 'inline', bytes, seal };
+}
+
+function dataJson(data: StoredData): Pick<ObjectJson, 'hold' | 'seal'> {
+  if (data.kind === 'hold') return { hold: data.hold };
+  return data.seal === undefined ? {} : { seal: data.seal };
 }
 
 /** Verifies head and metadata (not the inline bytes) and parses no JSON. */

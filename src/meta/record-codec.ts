@@ -13,6 +13,8 @@ import type {
   ConfigRecord,
   EventRecord,
   Hold,
+  IdentityRecord,
+  InlineSeal,
   PartRecord,
   ReclaimRecord,
   RetiredRecord,
@@ -32,7 +34,7 @@ const PAGE_BYTES = 60 * 1024;
 
 /** `StoredData` as JSON: inline bytes stand behind the text. */
 type DataJson =
-  | { readonly kind: 'inline'; readonly length: number }
+  | { readonly kind: 'inline'; readonly length: number; readonly seal?: InlineSeal | undefined }
   | { readonly kind: 'hold'; readonly hold: Hold };
 
 function encode(kind: RowKind, json: unknown, attachments: readonly Uint8Array[] = []): Uint8Array {
@@ -90,11 +92,15 @@ export function parseJson(kind: RowKind, text: Uint8Array): Record<string, unkno
 function dataJson(data: StoredData, attachments: Uint8Array[]): DataJson {
   if (data.kind === 'hold') return data;
   attachments.push(data.bytes);
-  return { kind: 'inline', length: data.bytes.length };
+  const { bytes, seal } = data;
+  return { kind: 'inline', length: bytes.length, ...(seal === undefined ? {} : { seal }) };
 }
 
 function storedData(data: DataJson, opened: Opened): StoredData {
-  return data.kind === 'hold' ? data : { kind: 'inline', bytes: opened.take(data.length) };
+  if (data.kind === 'hold') return data;
+  const { length, seal } = data;
+  const bytes = opened.take(length);
+  return { kind: 'inline', bytes, ...(seal === undefined ? {} : { seal }) };
 }
 
 export function encodeBucket(record: BucketRecord): Uint8Array {
@@ -127,6 +133,14 @@ export function encodeEvent(record: EventRecord): Uint8Array {
 
 export function decodeEvent(row: Uint8Array): EventRecord {
   return open('event', row).json as unknown as EventRecord;
+}
+
+export function encodeIdentity(record: IdentityRecord): Uint8Array {
+  return encode('identity', record);
+}
+
+export function decodeIdentity(row: Uint8Array): IdentityRecord {
+  return open('identity', row).json as unknown as IdentityRecord;
 }
 
 export function encodeUpload(record: UploadRecord): Uint8Array {

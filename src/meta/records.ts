@@ -7,7 +7,17 @@
  * additions to records, never migrations.
  */
 
-export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
+export type ChecksumAlgorithm =
+  | 'CRC32'
+  | 'CRC32C'
+  | 'CRC64NVME'
+  | 'SHA1'
+  | 'SHA256'
+  | 'SHA512'
+  | 'MD5'
+  | 'XXHASH64'
+  | 'XXHASH3'
+  | 'XXHASH128';
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT';
 
 /** `value` as S3 spells it: base64, with `-N` when composite. */
@@ -31,10 +41,42 @@ export interface StoredChunkRef {
   readonly packed?: readonly (readonly [volume: number, offset: number])[];
 }
 
+/** Structural twin of `Seal` in `crypto/data-keys.ts`: a wrapped data key, and what unwraps it. */
+export interface StoredSeal {
+  readonly mode: 'AES256' | 'aws:kms' | 'customer';
+  readonly id: string;
+  readonly keyId?: string | undefined;
+  readonly context?: string | undefined;
+  readonly wrapped: string;
+}
+
+/** How an object, or the parts of an upload, are encrypted, and what clients are told of it. */
+export interface StoredEncryption {
+  readonly mode: 'AES256' | 'aws:kms' | 'customer';
+  /** KMS: the key as the client named it, or its ARN. */
+  readonly keyId?: string | undefined;
+  /** KMS: base64 of the pairs that the client bound it to. */
+  readonly context?: string | undefined;
+  readonly bucketKey?: true | undefined;
+  /** Of the data key. What the bytes need stands with them: copies share bytes, not objects. */
+  readonly seal: StoredSeal;
+}
+
+/** Sealed bytes that stand in a row: one segment, of which this is a slice. */
+export interface InlineSeal extends StoredSeal {
+  /** Names the leaf that the segment is. */
+  readonly leafId: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** A run of chunks written as one body. At most 32 chunks, embedded in every reference. */
 export interface LeafBlob {
   readonly id: string;
+  /** Of the plaintext, as every offset and length. */
   readonly size: number;
+  /** The chunks hold sealed segments (`crypto/segment-cipher.ts`). */
+  readonly seal?: StoredSeal | undefined;
   readonly chunks: readonly StoredChunkRef[];
 }
 
@@ -61,7 +103,11 @@ export interface Hold {
 
 /** Where the bytes of an object, part or segment are. */
 export type StoredData =
-  | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'inline';
+      readonly bytes: Uint8Array;
+      readonly seal?: InlineSeal | undefined;
+    }
   | { readonly kind: 'hold'; readonly hold: Hold };
 
 /** The part that a segment was uploaded as; `etag` is its hex MD5. */
@@ -120,6 +166,7 @@ export interface ObjectRecord {
   readonly acl?: string | undefined;
   readonly checksum?: StoredChecksum | undefined;
   readonly lock?: StoredLock | undefined;
+  readonly encryption?: StoredEncryption | undefined;
   /** The upload that made it: makes a repeated CompleteMultipartUpload idempotent. */
   readonly uploadId?: string | undefined;
   readonly data: StoredData;
@@ -152,6 +199,7 @@ export interface UploadRecord {
   readonly tags: Readonly<Record<string, string>>;
   readonly acl?: string | undefined;
   readonly lock?: StoredLock | undefined;
+  readonly encryption?: StoredEncryption | undefined;
   /** Replication of its parts: fixed when the upload starts. */
   readonly replication: string;
   readonly checksum?:
@@ -193,6 +241,27 @@ export interface EventRecord {
   readonly kind: 'record' | 'test';
   /** JSON: one record of an event document, or the whole test document. */
   readonly text: string;
+}
+
+/** A user, with the keys that were made for him here. */
+export interface IdentityRecord {
+  /** Canonical id. */
+  readonly id: string;
+  readonly name: string;
+  readonly email?: string | undefined;
+  readonly admin: boolean;
+  /** None of the user's keys is accepted. */
+  readonly disabled: boolean;
+  /** Identity policy, JSON. */
+  readonly policy?: string | undefined;
+  readonly keys: readonly IdentityKey[];
+}
+
+export interface IdentityKey {
+  readonly accessKey: string;
+  /** The secret, sealed under the key file. */
+  readonly sealed: string;
+  readonly createdMs: number;
 }
 
 /** A deleted bucket whose index partitions still hold reclaim rows. */

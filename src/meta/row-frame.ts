@@ -28,6 +28,7 @@ export const ROW_KINDS = {
   state: 9,
   config: 10,
   event: 16,
+  identity: 17,
 } as const;
 export type RowKind = keyof typeof ROW_KINDS;
 

@@ -28,6 +28,11 @@ const DIGEST_OF: Readonly<Record<ChecksumAlgorithm, DigestName>> = {
   CRC64NVME: 'crc64nvme',
   SHA1: 'sha1',
   SHA256: 'sha256',
+  SHA512: 'sha512',
+  MD5: 'md5',
+  XXHASH64: 'xxhash64',
+  XXHASH3: 'xxhash3',
+  XXHASH128: 'xxhash128',
 };
 
 export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = Object.keys(
@@ -48,7 +53,7 @@ export function headOf(
   versionId: string | undefined,
 ): ObjectHead {
   const { size, mtimeMs, partCount, ownerId, checksum } = record;
-  const { headers, metadata, tags, storageClass, acl, lock } = record;
+  const { headers, metadata, tags, storageClass, acl, lock, encryption } = record;
   return {
     key,
     size,
@@ -64,12 +69,13 @@ export function headOf(
     acl,
     lock,
     versionId,
+    encryption,
   };
 }
 
 export function putResultOf(record: ObjectRecord, versionId: string | undefined): PutResult {
-  const { size, mtimeMs, checksum } = record;
-  return { etag: etagOf(record), size, mtimeMs, checksum, versionId };
+  const { size, mtimeMs, checksum, encryption } = record;
+  return { etag: etagOf(record), size, mtimeMs, checksum, versionId, encryption };
 }
 
 export function etagDigest(payload: Payload): string {

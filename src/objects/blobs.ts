@@ -79,7 +79,7 @@ export class Blobs {
   }
 
   async #share(data: StoredData, ownerId: string): Promise<StoredData> {
-    if (data.kind === 'inline') return { kind: 'inline', bytes: data.bytes.slice() };
+    if (data.kind === 'inline') return { ...data, bytes: data.bytes.slice() };
     const { clock, meta, touched } = this.#context;
     const { hold } = data;
     assert(hold.ownerId !== ownerId, 'a blob is shared with another owner');

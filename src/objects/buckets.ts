@@ -122,8 +122,11 @@ export class Buckets {
     config: string,
     change: (text: string | undefined) => string | undefined,
   ): Promise<void> {
+    const { id } = this.find(name).view;
     await this.#context.turns.take(turnOf(name), async () => {
       const { view, configs } = this.find(name);
+      // Who waited for a deletion must not configure what another made of the name.
+      if (view.id !== id) throw noSuchBucket(name);
       const text = change(configs.get(config));
       if (text === configs.get(config)) return;
       if (text !== undefined && Buffer.byteLength(text) > LIMITS.configTextBytes) {
@@ -149,7 +152,7 @@ export class Buckets {
   /** Throws NoSuchBucket. */
   find(name: string): OpenBucket {
     const bucket = this.#open.get(name);
-    if (bucket === undefined) throw new S3Error('NoSuchBucket', { fields: { BucketName: name } });
+    if (bucket === undefined) throw noSuchBucket(name);
     return bucket;
   }
 
@@ -369,6 +372,10 @@ export class Buckets {
 
 function turnOf(name: string): string {
   return `bucket ${name}`;
+}
+
+export function noSuchBucket(name: string): S3Error {
+  return new S3Error('NoSuchBucket', { fields: { BucketName: name } });
 }
 
 function notEmpty(name: string): S3Error {

@@ -21,6 +21,7 @@ import { nextTurn } from './blobs.ts';
 import { checkWrite, isConditional } from './conditions.ts';
 import type { PutResult } from './contract.ts';
 import type { CompletedPart, CompleteOptions } from './upload-contract.ts';
+import { resumeSealing } from './encryption.ts';
 import { wroteNothing } from './index-rows.ts';
 import type { Decision, Situation } from './index-rows.ts';
 import { putObject } from './objects.ts';
@@ -50,6 +51,9 @@ export class Completion {
     const upload = this.#uploads.seek(options);
     if (upload === undefined) return this.#repeated(options);
     checkOrder(options.parts);
+    if (options.customerKey !== undefined) {
+      await resumeSealing(this.#parts.context, upload.record.encryption, options.customerKey);
+    }
     this.#checkEarly(options, upload);
     const plan = planChecksum(upload.record, options);
     const chosen = await this.#gather(options, plan);
@@ -155,7 +159,7 @@ function draftOf(
   blob: CompositeBlob,
   instanceId: string,
 ): Omit<ObjectRecord, 'mtimeMs'> {
-  const { ownerId, storageClass, headers, metadata, tags, acl, lock } = upload;
+  const { ownerId, storageClass, headers, metadata, tags, acl, lock, encryption } = upload;
   const hold = { ownerId: instanceId, blob, offset: 0, length: blob.size };
   return {
     instanceId,
@@ -169,6 +173,7 @@ function draftOf(
     tags,
     acl,
     ...(lock === undefined ? {} : { lock }),
+    ...(encryption === undefined ? {} : { encryption }),
     uploadId: options.uploadId,
     data: { kind: 'hold', hold },
   };

@@ -6,7 +6,9 @@
 import type { Clock } from '../base/clock.ts';
 import { timeOrderedId } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Bodies } from '../body/body.ts';
 import type { ChunkStore } from '../chunks/chunk-store.ts';
+import type { DataKeys } from '../crypto/data-keys.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Arena } from '../memory/arena.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
@@ -21,6 +23,10 @@ export interface ObjectsOptions {
   readonly engine: Engine;
   /** Blocks for reads of inline segments of multipart objects. */
   readonly arena: Pick<Arena, 'acquire'>;
+  /** For what is encrypted. */
+  readonly keys: DataKeys;
+  /** Digests of what a copy has to write anew. */
+  readonly bodies: Pick<Bodies, 'open'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly reclaimGraceMs: number;
@@ -40,6 +46,8 @@ export class Context {
   readonly meta: MetaStore;
   readonly chunks: ChunkStore;
   readonly arena: Pick<Arena, 'acquire'>;
+  readonly keys: DataKeys;
+  readonly bodies: Pick<Bodies, 'open'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly graceMs: number;
@@ -61,6 +69,8 @@ export class Context {
     this.meta = options.engine.meta;
     this.chunks = options.engine.chunks;
     this.arena = options.arena;
+    this.keys = options.keys;
+    this.bodies = options.bodies;
     this.clock = options.clock;
     this.log = options.log;
     this.graceMs = options.reclaimGraceMs;

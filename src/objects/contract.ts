@@ -14,6 +14,7 @@ import type {
   ListVersionsOptions,
   VersionListing,
 } from './listing-contract.ts';
+import type { CustomerKey, Encryption, EncryptionRequest } from './encryption-contract.ts';
 import type {
   CompleteOptions,
   CreateUploadOptions,
@@ -22,7 +23,17 @@ import type {
   UploadAddress,
 } from './upload-contract.ts';
 
-export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
+export type ChecksumAlgorithm =
+  | 'CRC32'
+  | 'CRC32C'
+  | 'CRC64NVME'
+  | 'SHA1'
+  | 'SHA256'
+  | 'SHA512'
+  | 'MD5'
+  | 'XXHASH64'
+  | 'XXHASH3'
+  | 'XXHASH128';
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT';
 
 /** `value` as S3 spells it: base64, with `-N` when composite. */
@@ -96,6 +107,7 @@ export interface ObjectHead extends ObjectAttributes {
   readonly ownerId: string;
   /** Undefined where the bucket never had versioning; `null` for the null version. */
   readonly versionId: string | undefined;
+  readonly encryption?: Encryption | undefined;
 }
 
 /** Conditional headers. ETags as sent: quoted or not, lists, `*`. Times in ms. */
@@ -122,6 +134,8 @@ export interface ReadOptions {
   /** Undefined: the latest. */
   readonly versionId?: string | undefined;
   readonly partNumber?: number | undefined;
+  /** Of an object that is encrypted under a customer's key, and of no other. */
+  readonly customerKey?: CustomerKey | undefined;
 }
 
 export interface ObjectPart {
@@ -146,6 +160,11 @@ export interface ReadResult {
   blocks(signal: AbortSignal): AsyncIterable<Block>;
   /** Set instead of blocks when the bytes are in the row: `range` is already applied. */
   readonly inline: Uint8Array | undefined;
+  /**
+   * Set when the bytes are encrypted: to be awaited before an answer begins, for it may fail.
+   * Answers them, `range` applied, when they are in the row.
+   */
+  readonly unlock?: (() => Promise<Uint8Array | undefined>) | undefined;
 }
 
 export interface PutOptions {
@@ -157,6 +176,7 @@ export interface PutOptions {
   readonly conditions: Conditions;
   /** Which settled digest becomes the object's stored checksum. */
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
+  readonly encryption?: EncryptionRequest | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -166,6 +186,7 @@ export interface PutResult {
   readonly mtimeMs: number;
   readonly checksum: Checksum | undefined;
   readonly versionId: string | undefined;
+  readonly encryption?: Encryption | undefined;
 }
 
 export interface CopyResult extends PutResult {
@@ -177,6 +198,7 @@ export interface CopySource {
   readonly key: string;
   readonly versionId?: string | undefined;
   readonly conditions: Conditions;
+  readonly customerKey?: CustomerKey | undefined;
 }
 
 export interface CopyOptions {
@@ -197,6 +219,8 @@ export interface CopyOptions {
   readonly lock?: ObjectLock | undefined;
   /** The copy must have a checksum of this kind. */
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined;
+  /** Of the copy: the source's is never copied. Undefined: none. */
+  readonly encryption?: EncryptionRequest | undefined;
   readonly conditions: Conditions;
   readonly signal: AbortSignal;
 }
@@ -311,6 +335,7 @@ export interface ObjectStore {
     partNumber: number,
     body: Body,
     signal: AbortSignal,
+    customerKey?: CustomerKey,
   ): Promise<Part>;
   /** `range` undefined: the whole source, without moving a byte. */
   copyPart(
@@ -319,6 +344,7 @@ export interface ObjectStore {
     source: CopySource,
     range: ByteRange | undefined,
     signal: AbortSignal,
+    customerKey?: CustomerKey,
   ): Promise<Part>;
   completeUpload(options: CompleteOptions, signal: AbortSignal): Promise<PutResult>;
   abortUpload(address: UploadAddress): Promise<void>;

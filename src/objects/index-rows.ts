@@ -10,7 +10,7 @@ import type { Check, Partition, Row, Write } from '../meta/meta-store.ts';
 import { decodeObject } from '../meta/object-codec.ts';
 import { encodeReclaim } from '../meta/record-codec.ts';
 import type { ObjectRecord, ReclaimRecord } from '../meta/records.ts';
-import type { Buckets, OpenBucket } from './buckets.ts';
+import { type Buckets, noSuchBucket, type OpenBucket } from './buckets.ts';
 import type { Context } from './context.ts';
 
 const TRIES = 10;
@@ -47,6 +47,11 @@ export interface Decision<Result> {
 
 export interface MutationTarget {
   readonly bucket: string;
+  /**
+   * The bucket that was asked for, where something was awaited since: its name may have come to
+   * another one, whose owner let nobody in. Undefined: the one that goes by the name now.
+   */
+  readonly bucketId?: string | undefined;
   readonly key: string;
   /** Decides the error code when others keep winning. */
   readonly conditional: boolean;
@@ -88,9 +93,10 @@ export class IndexRows {
     decide: (situation: Situation) => Decision<Result>,
   ): Promise<Result> {
     const { bucket, key } = target;
+    const { bucketId = this.#buckets.find(bucket).view.id } = target;
     return await this.#context.turns.take(`object ${bucket}/${key}`, async () => {
       for (let tries = 0; tries < TRIES; tries += 1) {
-        const outcome = await this.#attempt(target, decide);
+        const outcome = await this.#attempt({ ...target, bucketId }, decide);
         if (outcome !== 'conflict') return outcome.result;
         await pause(tries);
       }
@@ -99,13 +105,14 @@ export class IndexRows {
   }
 
   async #attempt<Result>(
-    { bucket: name, key }: MutationTarget,
+    { bucket: name, bucketId, key }: MutationTarget,
     decide: (situation: Situation) => Decision<Result>,
   ): Promise<{ result: Result } | 'conflict'> {
     const { clock, meta } = this.#context;
     // A delete in progress either ends with NoSuchBucket here or opens the bucket again.
     await this.#buckets.find(name).deletion;
     const bucket = this.#buckets.find(name);
+    if (bucket.view.id !== bucketId) throw noSuchBucket(name);
     const partition = this.#buckets.partitionOf(bucket, key);
     const state = this.#buckets.stateOf(bucket, partition);
     if (state === undefined) return 'conflict';

@@ -9,9 +9,12 @@ import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Body, Payload } from '../body/body.ts';
 import type { ChunkRef, ChunkWriter, Replication } from '../chunks/chunk-store.ts';
+import { SegmentCipher, sealedLength } from '../crypto/segment-cipher.ts';
 import type { Block } from '../memory/arena.ts';
 import type { StoredData } from '../meta/records.ts';
 import type { Context } from './context.ts';
+import type { Sealing } from './encryption.ts';
+import { Sealer, streamedLength } from './sealing.ts';
 import { chunkRefOf } from './slices.ts';
 
 /** Chunks that a row embeds at most; 5 GiB are 22 chunks. */
@@ -22,6 +25,14 @@ export interface Stored {
   readonly payload: Payload;
 }
 
+/** Where a body goes, and under which key. */
+export interface IngestTarget {
+  readonly replication: Replication;
+  readonly ownerId: string;
+  readonly signal: AbortSignal;
+  readonly sealing?: Sealing | undefined;
+}
+
 export class Ingest {
   readonly #context: Context;
 
@@ -29,31 +40,23 @@ export class Ingest {
     this.#context = context;
   }
 
-  async store(
-    body: Body,
-    replication: Replication,
-    ownerId: string,
-    signal: AbortSignal,
-  ): Promise<Stored> {
+  async store(body: Body, target: IngestTarget): Promise<Stored> {
     const { payloadLength: size, lengthMin } = body.plan;
-    if (lengthMin !== undefined && size > LIMITS.inlineBytes) {
-      return await this.#storeOpenEnded(body, lengthMin, { replication, ownerId, signal });
-    }
     if (size <= LIMITS.inlineBytes) {
       const bytes = await body.bytes(LIMITS.inlineBytes);
-      return { data: { kind: 'inline', bytes }, payload: await body.settled };
+      return { data: this.#inline(bytes, target), payload: await body.settled };
     }
-    const run = new ChunkRun(this.#context, replication, size, signal);
+    if (target.sealing !== undefined) {
+      const certain = lengthMin ?? (sealedLength(size) <= LIMITS.packedBytes ? 0 : undefined);
+      if (certain === undefined) return await this.#storeSealed(body, target, target.sealing);
+      return await this.#storeSealedOpenEnded(body, certain, target, target.sealing);
+    }
+    if (lengthMin !== undefined) return await this.#storeOpenEnded(body, lengthMin, target);
+    const run = new ChunkRun(this.#context, target, size);
     try {
       await run.open();
       for await (const block of body.blocks()) await run.write(block);
-      const sealing = run.seal();
-      // Hashing and writing end at about the same time; each may fail first.
-      const [settled, sealed] = await Promise.allSettled([body.settled, sealing]);
-      if (settled.status === 'rejected') throw settled.reason;
-      if (sealed.status === 'rejected') throw sealed.reason;
-      assert(settled.value.size === size, 'a settled body is as long as it said');
-      return this.#stored(settled.value, sealed.value, ownerId);
+      return this.#stored(...(await settle(body, run)), target);
     } catch (error) {
       await run.discard();
       throw error;
@@ -65,14 +68,9 @@ export class Ingest {
    * come, the last one or two wait for the end and become a small chunk of their own. A writer of
    * a small chunk takes no parity, so nobody waits for memory while holding these.
    */
-  async #storeOpenEnded(
-    body: Body,
-    lengthMin: number,
-    options: { replication: Replication; ownerId: string; signal: AbortSignal },
-  ): Promise<Stored> {
-    const { replication, ownerId, signal } = options;
+  async #storeOpenEnded(body: Body, lengthMin: number, target: IngestTarget): Promise<Stored> {
     const certain = lengthMin - (lengthMin % LIMITS.blockBytes);
-    const run = new ChunkRun(this.#context, replication, certain, signal);
+    const run = new ChunkRun(this.#context, target, certain);
     const rest: Block[] = [];
     try {
       await run.open();
@@ -82,14 +80,13 @@ export class Ingest {
       }
       const payload = await body.settled;
       if (payload.size <= LIMITS.inlineBytes) {
-        const bytes = Buffer.concat(rest.map((block) => block.bytes));
-        return { data: { kind: 'inline', bytes: new Uint8Array(bytes) }, payload };
+        return { data: this.#inline(joined(rest), target), payload };
       }
       await run.extend(payload.size - certain);
       for (let block = rest.shift(); block !== undefined; block = rest.shift()) {
         await run.write(block);
       }
-      return this.#stored(payload, await run.seal(), ownerId);
+      return this.#stored(payload, await run.seal(), target);
     } catch (error) {
       await run.discard();
       throw error;
@@ -98,9 +95,76 @@ export class Ingest {
     }
   }
 
-  #stored(payload: Payload, chunks: readonly ChunkRef[], ownerId: string): Stored {
+  /** A long body, sealed as it comes. */
+  async #storeSealed(body: Body, target: IngestTarget, sealing: Sealing): Promise<Stored> {
+    const { arena } = this.#context;
+    const leafId = this.#context.newId();
+    const run = new ChunkRun(this.#context, target, sealedLength(body.plan.payloadLength));
+    const cipher = new SegmentCipher(sealing.key, leafId);
+    const sealer = new Sealer(cipher, run, arena, target.signal);
+    try {
+      await run.open();
+      for await (const block of body.blocks()) await sealer.write(block);
+      await sealer.end();
+      return this.#stored(...(await settle(body, run)), target, leafId);
+    } catch (error) {
+      await run.discard();
+      throw error;
+    }
+  }
+
+  /** A short one, or one whose length its end tells: the end is sealed when it has settled. */
+  async #storeSealedOpenEnded(
+    body: Body,
+    lengthMin: number,
+    target: IngestTarget,
+    sealing: Sealing,
+  ): Promise<Stored> {
+    const { arena } = this.#context;
+    const leafId = this.#context.newId();
+    const streamed = streamedLength(lengthMin);
+    // What would be packed would hold blocks while it waits for the client.
+    const run = new ChunkRun(this.#context, target, streamed > LIMITS.packedBytes ? streamed : 0);
+    const cipher = new SegmentCipher(sealing.key, leafId);
+    const sealer = new Sealer(cipher, run, arena, target.signal);
+    const rest: Block[] = [];
+    try {
+      await run.open();
+      for await (const block of body.blocks()) {
+        if (run.left > 0) await sealer.write(block);
+        else rest.push(block);
+      }
+      const payload = await body.settled;
+      if (payload.size <= LIMITS.inlineBytes) {
+        return { data: this.#inline(joined(rest), target), payload };
+      }
+      await sealer.endWith(rest);
+      return this.#stored(payload, await run.seal(), target, leafId);
+    } catch (error) {
+      await run.discard();
+      throw error;
+    } finally {
+      for (const block of rest) block.release();
+    }
+  }
+
+  #inline(bytes: Uint8Array, { sealing }: IngestTarget): StoredData {
+    if (sealing === undefined) return { kind: 'inline', bytes };
+    const leafId = this.#context.newId();
+    const sealed = new SegmentCipher(sealing.key, leafId).seal(0, true, [bytes]);
+    const seal = { ...sealing.stored.seal, leafId, offset: 0, length: bytes.length };
+    return { kind: 'inline', bytes: new Uint8Array(Buffer.concat(sealed)), seal };
+  }
+
+  #stored(
+    payload: Payload,
+    chunks: readonly ChunkRef[],
+    { ownerId, sealing }: IngestTarget,
+    leafId: string = this.#context.newId(),
+  ): Stored {
     const { size } = payload;
-    const blob = { id: this.#context.newId(), size, chunks };
+    const seal = sealing && { seal: sealing.stored.seal };
+    const blob = { id: leafId, size, ...seal, chunks };
     return { data: { kind: 'hold', hold: { ownerId, blob, offset: 0, length: size } }, payload };
   }
 
@@ -109,6 +173,19 @@ export class Ingest {
     if (data.kind === 'inline' || !('chunks' in data.hold.blob)) return;
     await deleteQuietly(this.#context, data.hold.blob.chunks.map(chunkRefOf));
   }
+}
+
+/** Hashing and writing end at about the same time; each may fail first. */
+async function settle(body: Body, run: ChunkRun): Promise<[Payload, readonly ChunkRef[]]> {
+  const [settled, sealed] = await Promise.allSettled([body.settled, run.seal()]);
+  if (settled.status === 'rejected') throw settled.reason;
+  if (sealed.status === 'rejected') throw sealed.reason;
+  assert(settled.value.size === body.plan.payloadLength, 'a settled body is as long as it said');
+  return [settled.value, sealed.value];
+}
+
+function joined(blocks: readonly Block[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(blocks.map((block) => block.bytes)));
 }
 
 /** The chunks of one body, one after the other: one is sealed while the next is written. */
@@ -124,7 +201,7 @@ class ChunkRun {
   #sealing: Promise<void> = Promise.resolve();
   readonly #sealed: ChunkRef[] = [];
 
-  constructor(context: Context, replication: Replication, size: number, signal: AbortSignal) {
+  constructor(context: Context, { replication, signal }: IngestTarget, size: number) {
     this.#context = context;
     this.#replication = replication;
     this.#signal = signal;

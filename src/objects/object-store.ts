@@ -75,8 +75,10 @@ export async function openObjects(options: ObjectsOptions): Promise<ObjectStore 
     createUpload: (create) => uploads.create(create),
     upload: (address) => uploads.upload(address),
     uploadChecksum: (address) => uploads.checksumOf(address),
-    putPart: (address, number, body, signal) => uploads.putPart(address, number, body, signal),
-    copyPart: (address, number, source, range) => uploads.copyPart(address, number, source, range),
+    putPart: (address, number, body, signal, customerKey) =>
+      uploads.putPart(address, number, body, signal, customerKey),
+    copyPart: (address, number, source, range, signal, customerKey) =>
+      uploads.copyPart({ address, number, source, range, signal, customerKey }),
     // A client that went away may ask again: what was begun is ended.
     completeUpload: (complete) => completion.complete(complete),
     abortUpload: (address) => uploads.abort(address),

@@ -9,14 +9,7 @@ import { objectKey } from '../meta/keyspace.ts';
 import type { Write } from '../meta/meta-store.ts';
 import { encodeObject } from '../meta/object-codec.ts';
 import type { ObjectRecord, StoredData } from '../meta/records.ts';
-import {
-  checkAttributes,
-  etagDigest,
-  headOf,
-  putResultOf,
-  validatorsOf,
-  wholeChecksum,
-} from './attributes.ts';
+import { checkAttributes, headOf, putResultOf, validatorsOf, wholeChecksum } from './attributes.ts';
 import type { Blobs } from './blobs.ts';
 import type { Buckets, OpenBucket } from './buckets.ts';
 import {
@@ -30,7 +23,6 @@ import {
 } from './conditions.ts';
 import type { Context } from './context.ts';
 import type {
-  ChecksumAlgorithm,
   Conditions,
   CopyOptions,
   CopyResult,
@@ -42,11 +34,14 @@ import type {
   ReadOptions,
   ReadResult,
 } from './contract.ts';
+import { copiedBytes } from './copied-bytes.ts';
+import { beginSealing, checkReadable, etagOfBody, openerFor } from './encryption.ts';
 import { wroteNothing } from './index-rows.ts';
 import type { CurrentObject, Decision, IndexRows, Situation } from './index-rows.ts';
 import type { Ingest } from './ingest.ts';
 import { checkLockable, checkRemoval } from './object-lock.ts';
-import { findPart, partsAfter, readBlocks, sliced } from './slices.ts';
+import { inlineBytes, type Opener, readBlocks } from './reads.ts';
+import { findPart, partsAfter, sliced } from './slices.ts';
 import { checkVersionId, versionIdOf, versioningOf, type Versions } from './versions.ts';
 
 const REDIRECT_HEADER = 'x-amz-website-redirect-location';
@@ -86,27 +81,32 @@ export class Objects {
     if (isConditional(conditions)) this.#checkWrite(conditions, key, this.#current(bucket, key));
     const instanceId = this.#context.newId();
     const replication = bucket.view.replication ?? this.#context.engine.replication;
-    const { data, payload } = await this.#ingest.store(body, replication, instanceId, signal);
+    const { encryption } = options;
+    const sealing = encryption && (await beginSealing(this.#context, encryption));
+    const target = { replication, ownerId: instanceId, signal, sealing };
+    const { data, payload } = await this.#ingest.store(body, target);
     const draft = {
       instanceId,
       size: payload.size,
-      etag: etagDigest(payload),
+      etag: etagOfBody(payload, sealing),
       partCount: 0,
       ...attributes,
       ownerId: options.ownerId,
       checksum: wholeChecksum(payload, options.checksumAlgorithm),
+      ...(sealing && { encryption: sealing.stored }),
       data,
     };
-    return await this.#publish(options, draft, () => this.#ingest.discard(data));
+    const place = { ...options, bucketId: bucket.view.id };
+    return await this.#publish(place, draft, () => this.#ingest.discard(data));
   }
 
   /** Commits a new instance of an object, or discards its bytes when that is refused. */
   async #publish(
-    target: { bucket: string; key: string; conditions: Conditions },
+    target: { bucket: string; bucketId: string; key: string; conditions: Conditions },
     draft: Omit<ObjectRecord, 'mtimeMs'>,
     discard: () => Promise<void>,
   ): Promise<PutResult> {
-    const { bucket, key, conditions } = target;
+    const { bucket, bucketId, key, conditions } = target;
     const decide = (situation: Situation): Decision<PutResult> => {
       this.#checkWrite(conditions, key, situation.current);
       const record = this.#versions.stamp(situation, draft);
@@ -120,7 +120,7 @@ export class Objects {
     this.#context.touched.note(draft.data);
     const conditional = isConditional(conditions);
     try {
-      return await this.#rows.mutate({ bucket, key, conditional }, decide);
+      return await this.#rows.mutate({ bucket, bucketId, key, conditional }, decide);
     } catch (error) {
       if (wroteNothing(error)) await discard();
       throw error;
@@ -138,20 +138,24 @@ export class Objects {
   read(bucketName: string, key: string, options: ReadOptions): ReadResult {
     const bucket = this.#buckets.find(bucketName);
     const record = this.#versions.existing(bucket, key, options.versionId);
+    checkReadable(record.encryption, options.customerKey);
     const head = headOf(key, record, versionIdOf(bucket, record));
     checkRead(options.conditions, head);
-    const { data, size } = record;
-    if (options.partNumber !== undefined) return this.#readPart(head, record, options.partNumber);
+    const { size } = record;
+    if (options.partNumber !== undefined) return this.#readPart(head, record, options);
     const asked = holdsIfRange(options.ifRange, head) ? options.range : undefined;
     const partial = asked !== undefined;
     const range = partial ? resolveRange(asked, size) : { offset: 0, length: size };
-    return this.#result(head, data, range, partial);
+    return this.#result(head, record, options, range, partial);
   }
 
-  #readPart(head: ReadResult['head'], record: ObjectRecord, number: number): ReadResult {
+  #readPart(head: ReadResult['head'], record: ObjectRecord, options: ReadOptions): ReadResult {
     const { data, partCount, size } = record;
+    const number = options.partNumber ?? 1;
     const whole = { offset: 0, length: size };
-    if (partCount === 0 && number === 1) return this.#result(head, data, whole, size > 0);
+    if (partCount === 0 && number === 1) {
+      return this.#result(head, record, options, whole, size > 0);
+    }
     const multipart = partCount > 0 && data.kind === 'hold';
     const part = multipart ? findPart(this.#context.meta, data.hold, number) : undefined;
     if (part === undefined) {
@@ -161,30 +165,49 @@ export class Objects {
       });
     }
     const partChecksum = part.segment.part.checksum;
-    return { ...this.#result(head, data, part.range, size > 0), partChecksum };
+    return { ...this.#result(head, record, options, part.range, size > 0), partChecksum };
   }
 
   #result(
     head: ReadResult['head'],
-    data: StoredData,
+    { data, encryption }: ObjectRecord,
+    { customerKey }: ReadOptions,
     range: ReadResult['range'],
     partial: boolean,
   ): ReadResult {
-    const part = data.kind === 'inline' ? sliced(data, range) : undefined;
+    const context = this.#context;
+    const opener = encryption && openerFor(context, customerKey);
+    const isInRow = data.kind === 'inline' && (data.seal === undefined || range.length === 0);
+    const part = isInRow ? sliced(data, range) : undefined;
     return {
       head,
       range,
       partial,
-      parts: (wanted) => partsAfter(this.#context.meta, head, data, wanted),
-      blocks: (signal) => readBlocks(this.#context, data, range, signal),
-      inline: part?.kind === 'inline' ? part.bytes : undefined,
+      parts: (wanted) => partsAfter(context.meta, head, data, wanted),
+      blocks: (signal) => readBlocks(context, data, range, signal, opener),
+      inline: part?.kind === 'inline' ? part.bytes.subarray(0, range.length) : undefined,
+      unlock: opener && (() => this.#unlock(data, range, opener, encryption)),
     };
+  }
+
+  async #unlock(
+    data: StoredData,
+    range: ReadResult['range'],
+    opener: Opener,
+    encryption: ObjectRecord['encryption'],
+  ): Promise<Uint8Array | undefined> {
+    const inRow = data.kind === 'inline' ? sliced(data, range) : undefined;
+    if (inRow?.kind === 'inline') return await inlineBytes(this.#context, inRow, opener);
+    // Parts may have keys of their own; this one tells whether keys can be had at all.
+    if (encryption !== undefined) await opener.keyOf(encryption.seal);
+    return undefined;
   }
 
   /** The record that a copy reads, its conditions checked. The caller leases before it awaits. */
   copySource(source: CopySource): ObjectRecord {
     const bucket = this.#buckets.find(source.bucket);
     const record = this.#versions.existing(bucket, source.key, source.versionId);
+    checkReadable(record.encryption, source.customerKey);
     checkCopySource(source.conditions, validatorsOf(record));
     return record;
   }
@@ -195,8 +218,7 @@ export class Objects {
     const target = this.#buckets.find(bucket);
     const record = this.copySource(source);
     if (record.size > LIMITS.putBytes) throw sourceTooLarge();
-    checkCopiedChecksum(record, options.checksumAlgorithm);
-    const changes = headersAndMetadata ?? redirect ?? tags ?? storageClass;
+    const changes = headersAndMetadata ?? redirect ?? tags ?? storageClass ?? options.encryption;
     const itself = source.bucket === bucket && source.key === key;
     if (itself && source.versionId === undefined && changes === undefined) {
       throw new S3Error('InvalidRequest', { message: SELF_COPY });
@@ -206,12 +228,21 @@ export class Objects {
     const { headers, metadata } = headersAndMetadata ?? copiedAttributes(record, redirect);
     checkAttributes({ headers, metadata, tags: tags ?? record.tags });
     const instanceId = this.#context.newId();
-    const data = await this.#blobs.leased(record.data, () =>
-      this.#blobs.clone(record.data, instanceId),
+    const { fields, discard } = await copiedBytes(
+      { context: this.#context, blobs: this.#blobs, ingest: this.#ingest },
+      { record, customerKey: source.customerKey },
+      {
+        encryption: options.encryption,
+        replication: target.view.replication ?? this.#context.engine.replication,
+        ownerId: instanceId,
+        checksumAlgorithm: options.checksumAlgorithm,
+        signal: options.signal,
+      },
     );
     const { uploadId: _, versionId: __, position: ___, lock: ____, acl: _____, ...copied } = record;
     const draft = {
       ...copied,
+      ...fields,
       instanceId,
       headers,
       metadata,
@@ -220,9 +251,8 @@ export class Objects {
       ...(options.acl === undefined ? {} : { acl: options.acl }),
       ...(options.lock === undefined ? {} : { lock: options.lock }),
       ownerId: options.ownerId,
-      data,
     };
-    const result = await this.#publish(options, draft, () => this.#blobs.dropQuietly(data));
+    const result = await this.#publish({ ...options, bucketId: target.view.id }, draft, discard);
     const sourceVersionId = versionIdOf(this.#buckets.find(source.bucket), record);
     return { ...result, sourceVersionId };
   }
@@ -265,13 +295,6 @@ export class Objects {
 
 export function putObject(key: string, record: ObjectRecord): Write {
   return { kind: 'put', key: objectKey(key), value: encodeObject(record) };
-}
-
-/** A copy moves no byte: it can have the checksum that its source has, and no other. */
-function checkCopiedChecksum({ checksum }: ObjectRecord, wanted?: ChecksumAlgorithm): void {
-  if (wanted === undefined) return;
-  if (checksum?.algorithm === wanted && checksum.type === 'FULL_OBJECT') return;
-  throw new S3Error('NotImplemented', { fields: { Header: 'x-amz-checksum-algorithm' } });
 }
 
 /** AWS does not copy where a page redirects to; the request may say it anew. */

@@ -13,6 +13,7 @@ import type { Body, Payload } from '../body/body.ts';
 import type { PartRecord, UploadRecord } from '../meta/records.ts';
 import { crcCombine } from '../wasm/crc-combine.ts';
 import { crc32, crc32c, crc64nvme } from '../wasm/crc.ts';
+import { XxHash } from '../wasm/xx-hash.ts';
 import { CHECKSUM_ALGORITHMS, checksumValue, digestNameOf } from './attributes.ts';
 import type { Checksum, ChecksumAlgorithm, ChecksumType, PartChecksum } from './contract.ts';
 import type { CompletedPart, CompleteOptions } from './upload-contract.ts';
@@ -30,11 +31,10 @@ export function partChecksumOf(
   payload: Payload,
   wanted: ChecksumAlgorithm | undefined,
 ): PartChecksum | undefined {
-  const { expected, trailer, sha256From } = body.plan;
+  const { declared, trailer } = body.plan;
   const sent = (algorithm: ChecksumAlgorithm): boolean => {
     const name = digestNameOf(algorithm);
-    if (name === trailer) return true;
-    return expected.has(name) && (name !== 'sha256' || sha256From === 'x-amz-checksum-sha256');
+    return name === trailer || name === declared;
   };
   const algorithm = wanted ?? CHECKSUM_ALGORITHMS.find(sent) ?? 'CRC64NVME';
   const value = algorithm && checksumValue(payload, algorithm);
@@ -154,9 +154,16 @@ function hashOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Uint8Array {
       return sum;
     }
     case 'SHA1':
-      return createHash('sha1').update(bytes).digest();
     case 'SHA256':
-      return createHash('sha256').update(bytes).digest();
+    case 'SHA512':
+    case 'MD5':
+      return createHash(algorithm.toLowerCase()).update(bytes).digest();
+    case 'XXHASH64':
+      return new XxHash('xxhash64').update(bytes).digest();
+    case 'XXHASH3':
+      return new XxHash('xxhash3').update(bytes).digest();
+    case 'XXHASH128':
+      return new XxHash('xxhash128').update(bytes).digest();
   }
 }
 

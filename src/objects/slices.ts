@@ -1,6 +1,6 @@
 /**
- * From stored data to bytes: walks holds down to slices of chunks, lazily, reading only the pages
- * of a composite blob that the range touches. Never writes.
+ * From stored data to where its bytes are: walks holds down to slices of chunks, lazily, reading
+ * only the pages of a composite blob that the range touches. Never writes.
  *
  * Invariant: everything is resolved from the one record that the caller read. Blobs are immutable
  * and the reader holds a lease, so a read never mixes old and new bytes.
@@ -8,7 +8,6 @@
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/store-error.ts';
 import type { ByteRange, ChunkRef } from '../chunks/chunk-store.ts';
-import type { Block } from '../memory/arena.ts';
 import { blobPartition, pageKey } from '../meta/keyspace.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import { decodeBlobPage } from '../meta/record-codec.ts';
@@ -22,10 +21,10 @@ import type {
   StoredChunkRef,
   StoredData,
 } from '../meta/records.ts';
-import type { Context } from './context.ts';
 
 export function lengthOf(data: StoredData): number {
-  return data.kind === 'inline' ? data.bytes.length : data.hold.length;
+  if (data.kind === 'hold') return data.hold.length;
+  return data.seal?.length ?? data.bytes.length;
 }
 
 export function isComposite(blob: BlobRef): blob is CompositeBlob {
@@ -119,7 +118,12 @@ function overlap(segment: SegmentRecord, offset: number, from: number, end: numb
 export function sliced(data: StoredData, range: ByteRange): StoredData {
   const { offset, length } = range;
   if (data.kind === 'inline') {
-    return { kind: 'inline', bytes: data.bytes.subarray(offset, offset + length) };
+    const { bytes, seal } = data;
+    // Sealed bytes can only be opened as a whole.
+    if (seal !== undefined) {
+      return { kind: 'inline', bytes, seal: { ...seal, offset: seal.offset + offset, length } };
+    }
+    return { kind: 'inline', bytes: bytes.subarray(offset, offset + length) };
   }
   return { kind: 'hold', hold: { ...data.hold, offset: data.hold.offset + offset, length } };
 }
@@ -196,57 +200,19 @@ function firstPageAfter(meta: MetaStore, blob: CompositeBlob, after: number): nu
   return low;
 }
 
-/**
- * Exactly `range.length` bytes in arena blocks; the consumer releases each. Holds a lease from the
- * first block asked for to the last one taken, or until the loop is left.
- */
-export async function* readBlocks(
-  context: Context,
-  data: StoredData,
-  range: ByteRange,
-  signal: AbortSignal,
-): AsyncGenerator<Block, void, undefined> {
-  const { meta, chunks, leases } = context;
-  const leased = data.kind === 'hold' ? data.hold.blob.id : undefined;
-  if (leased !== undefined) leases.acquire(leased);
-  try {
-    for (const leaf of leavesOf(meta, data, range)) {
-      if (leaf.kind === 'inline') {
-        yield await inlineBlock(context, leaf.bytes, signal);
-        continue;
-      }
-      for (const slice of chunkSlices(leaf.hold))
-        yield* chunks.read(slice.ref, slice.range, signal);
-    }
-  } finally {
-    if (leased !== undefined) leases.release(leased);
-  }
-}
-
-async function inlineBlock(
-  context: Context,
-  bytes: Uint8Array,
-  signal: AbortSignal,
-): Promise<Block> {
-  const block = await context.arena.acquire('read', signal);
-  block.capacity.set(bytes);
-  block.setWindow(0, bytes.length);
-  return block;
-}
-
 export interface ChunkSlice {
   readonly ref: ChunkRef;
   readonly range: ByteRange;
 }
 
-/** Slices of the chunks of a leaf blob. */
-export function* chunkSlices(hold: Hold): Generator<ChunkSlice> {
-  assert('chunks' in hold.blob, 'slices of a leaf blob');
-  const end = hold.offset + hold.length;
+/** Slices of the chunks of a leaf blob, by a range of the bytes that they hold. */
+export function* chunkSlices(blob: BlobRef, { offset, length }: ByteRange): Generator<ChunkSlice> {
+  assert('chunks' in blob, 'slices of a leaf blob');
+  const end = offset + length;
   let start = 0;
-  for (const stored of hold.blob.chunks) {
+  for (const stored of blob.chunks) {
     const next = start + stored.length;
-    const from = Math.max(hold.offset, start);
+    const from = Math.max(offset, start);
     const to = Math.min(end, next);
     if (from < to) {
       yield { ref: chunkRefOf(stored), range: { offset: from - start, length: to - from } };

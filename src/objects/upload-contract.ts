@@ -1,4 +1,5 @@
 /** What multipart uploads ask for and answer. Types only: a part of the contract in contract.ts. */
+import type { CustomerKey, Encryption, EncryptionRequest } from './encryption-contract.ts';
 import type {
   ChecksumAlgorithm,
   ChecksumType,
@@ -18,6 +19,7 @@ export interface CreateUploadOptions {
   readonly checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
     | undefined;
+  readonly encryption?: EncryptionRequest | undefined;
 }
 
 export interface UploadAddress {
@@ -35,6 +37,7 @@ export interface Upload extends UploadAddress {
   readonly checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
     | undefined;
+  readonly encryption?: Encryption | undefined;
 }
 
 export interface Part {
@@ -43,6 +46,8 @@ export interface Part {
   readonly etag: string;
   readonly mtimeMs: number;
   readonly checksum: PartChecksum | undefined;
+  /** Of the upload. */
+  readonly encryption?: Encryption | undefined;
 }
 
 export interface CompletedPart {
@@ -60,4 +65,5 @@ export interface CompleteOptions extends UploadAddress {
   readonly checksumType: ChecksumType | undefined;
   /** x-amz-mp-object-size */
   readonly size: number | undefined;
+  readonly customerKey?: CustomerKey | undefined;
 }

@@ -31,10 +31,13 @@ import {
   encodeUpload,
 } from '../meta/record-codec.ts';
 import type { ObjectRecord, PartRecord, UploadRecord } from '../meta/records.ts';
-import { checkAttributes, etagDigest, etagOf } from './attributes.ts';
+import { checkAttributes, checksumValue, etagOf } from './attributes.ts';
 import type { OpenBucket } from './buckets.ts';
 import type { ChecksumAlgorithm, CopySource, PartChecksum } from './contract.ts';
 import type { CreateUploadOptions, Part, Upload, UploadAddress } from './upload-contract.ts';
+import { reencryptedPart } from './copied-bytes.ts';
+import { beginSealing, etagOfBody, resumeSealing } from './encryption.ts';
+import type { CustomerKey } from './encryption-contract.ts';
 import { wroteNothing } from './index-rows.ts';
 import { sourceTooLarge } from './objects.ts';
 import { checkLockable } from './object-lock.ts';
@@ -47,6 +50,16 @@ export interface FoundUpload {
   readonly bucket: OpenBucket;
   readonly row: Row;
   readonly record: UploadRecord;
+}
+
+export interface CopyPartOptions {
+  readonly address: UploadAddress;
+  readonly number: number;
+  readonly source: CopySource;
+  readonly range: ByteRange | undefined;
+  readonly signal: AbortSignal;
+  /** Of the upload. */
+  readonly customerKey?: CustomerKey | undefined;
 }
 
 export class Uploads {
@@ -66,6 +79,7 @@ export class Uploads {
     checkAttributes(attributes);
     checkLockable(found, attributes.lock);
     const uploadId = context.newId();
+    const sealing = options.encryption && (await beginSealing(context, options.encryption));
     const record: UploadRecord = {
       uploadId,
       initiatedMs: context.clock.now(),
@@ -74,6 +88,7 @@ export class Uploads {
       ...attributes,
       replication: replication ?? context.engine.replication,
       checksum,
+      ...(sealing && { encryption: sealing.stored }),
     };
     await context.meta.commit({
       partition: partsPartition(uploadId),
@@ -85,7 +100,8 @@ export class Uploads {
       key: uploadKey(key, uploadId),
       value: encodeUpload(record),
     };
-    await rows.mutate({ bucket, key, conditional: false }, () => ({
+    const bucketId = found.view.id;
+    await rows.mutate({ bucket, bucketId, key, conditional: false }, () => ({
       result: undefined,
       writes: [write],
     }));
@@ -126,42 +142,77 @@ export class Uploads {
     number: number,
     body: Body,
     signal: AbortSignal,
+    customerKey?: CustomerKey,
   ): Promise<Part> {
     checkPartNumber(number);
     const { context, ingest } = this.#parts;
     const { record: upload } = this.find(address);
+    const { encryption } = upload;
+    const isPlain = encryption === undefined && customerKey === undefined;
+    const sealing = isPlain ? undefined : await resumeSealing(context, encryption, customerKey);
     const replication = upload.replication as Replication;
-    const { data, payload } = await ingest.store(body, replication, context.newId(), signal);
+    const ownerId = context.newId();
+    const { data, payload } = await ingest.store(body, { replication, ownerId, signal, sealing });
     const checksum = partChecksumOf(body, payload, upload.checksum?.algorithm);
-    const draft = { number, size: payload.size, etag: etagDigest(payload), checksum, data };
-    return await this.#publish(address, draft, () => ingest.discard(data));
+    const etag = etagOfBody(payload, sealing);
+    const draft = { number, size: payload.size, etag, checksum, data };
+    const part = await this.#publish(address, draft, () => ingest.discard(data));
+    return { ...part, encryption };
   }
 
-  async copyPart(
-    address: UploadAddress,
-    number: number,
-    source: CopySource,
-    range: ByteRange | undefined,
-  ): Promise<Part> {
+  async copyPart(options: CopyPartOptions): Promise<Part> {
+    const { address, number, source, range } = options;
     checkPartNumber(number);
-    const { blobs, context } = this.#parts;
     const { record: upload } = this.find(address);
     const record = this.#objects.copySource(source);
     const slice = range ?? { offset: 0, length: record.size };
     if (slice.offset + slice.length > record.size) throw rangeOutside(record.size);
     if (slice.length > LIMITS.partBytes) throw sourceTooLarge();
-    const ownerId = context.newId();
-    const data = await blobs.leased(record.data, () =>
-      blobs.cloneRange(record.data, slice, ownerId),
+    const { draft, discard } = await this.#parts.blobs.leased(record.data, () =>
+      this.#copiedPart(options, upload, record, slice),
     );
-    const draft = {
-      number,
-      size: slice.length,
-      etag: copiedEtag(record, slice),
-      checksum: copiedChecksum(record, slice, upload),
-      data,
-    };
-    return await this.#publish(address, draft, () => blobs.dropQuietly(data));
+    const part = await this.#publish(address, { number, ...draft }, discard);
+    return { ...part, encryption: upload.encryption };
+  }
+
+  /** Shared, or stored anew where the upload is encrypted otherwise than the source. */
+  async #copiedPart(
+    { source, signal, customerKey }: CopyPartOptions,
+    upload: UploadRecord,
+    record: ObjectRecord,
+    slice: ByteRange,
+  ): Promise<{ draft: Omit<PartRecord, 'mtimeMs' | 'number'>; discard: () => Promise<void> }> {
+    const { blobs, context, ingest } = this.#parts;
+    const ownerId = context.newId();
+    const size = slice.length;
+    const checksumAlgorithm = upload.checksum?.algorithm ?? record.checksum?.algorithm;
+    const replication = upload.replication as Replication;
+    const stored = upload.encryption;
+    const isPlain = stored === undefined && record.encryption === undefined;
+    const anew =
+      isPlain && customerKey === undefined
+        ? undefined
+        : await reencryptedPart(this.#parts, { record, customerKey: source.customerKey }, slice, {
+            stored,
+            customerKey,
+            replication,
+            ownerId,
+            checksumAlgorithm,
+            signal,
+          });
+    if (anew !== undefined) {
+      const { data, payload, etag } = anew;
+      const value = checksumAlgorithm && checksumValue(payload, checksumAlgorithm);
+      const checksum =
+        checksumAlgorithm && value !== undefined
+          ? { algorithm: checksumAlgorithm, value }
+          : undefined;
+      return { draft: { size, etag, checksum, data }, discard: () => ingest.discard(data) };
+    }
+    const data = await blobs.cloneRange(record.data, slice, ownerId);
+    const etag = copiedEtag(record, slice);
+    const checksum = copiedChecksum(record, slice, upload);
+    return { draft: { size, etag, checksum, data }, discard: () => blobs.dropQuietly(data) };
   }
 
   /** Commits a part row, or discards its bytes when the upload is over. */
@@ -253,7 +304,9 @@ export class Uploads {
 
 export function uploadOf(bucket: string, key: string, record: UploadRecord): Upload {
   const { uploadId, initiatedMs, ownerId, initiatorId, storageClass, checksum } = record;
-  return { bucket, key, uploadId, initiatedMs, ownerId, initiatorId, storageClass, checksum };
+  const { encryption } = record;
+  const address = { bucket, key, uploadId };
+  return { ...address, initiatedMs, ownerId, initiatorId, storageClass, checksum, encryption };
 }
 
 export function noSuchUpload(uploadId: string): S3Error {

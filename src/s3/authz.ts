@@ -19,8 +19,14 @@ import {
   isOfObject,
   OBJECT_PERMISSIONS,
 } from './policy/actions.ts';
-import type { RequestFacts } from './policy/condition-keys.ts';
-import { allowsOnTerms, evaluate, type PolicyAsk, type Verdict } from './policy/evaluate.ts';
+import type { RequestFacts, Said } from './policy/condition-keys.ts';
+import {
+  allowsOnTerms,
+  evaluate,
+  type PolicyAsk,
+  speaksOfDocuments,
+  type Verdict,
+} from './policy/evaluate.ts';
 import { RESOURCE_START } from './policy/policy.ts';
 import type { S3Request } from './request.ts';
 
@@ -34,9 +40,16 @@ export interface Resource {
 export interface Authorizer {
   /**
    * Throws AccessDenied, or NoSuchBucket: as AWS, who may ask at all may know which buckets exist.
-   * `request` is what conditions of policies look at.
+   * `request`, and what its document said, is what conditions of policies look at. `pending`: the
+   * document is still to come and will be asked with; refuses only what it can't change.
    */
-  authorize(identity: Identity, action: Action, resource: Resource, request: S3Request): void;
+  authorize(
+    identity: Identity,
+    action: Action,
+    resource: Resource,
+    request: S3Request,
+    said?: Said | 'pending',
+  ): void;
 }
 
 export interface AuthorizerOptions {
@@ -60,6 +73,14 @@ const UPLOAD_ACTIONS: ReadonlySet<string> = new Set([
   's3:AbortMultipartUpload',
   's3:ListMultipartUploadParts',
 ]);
+
+/** Who asks, and with what words. */
+interface Asking {
+  readonly identity: Identity;
+  readonly account: Account | undefined;
+  readonly request: S3Request;
+  readonly said: Said | undefined;
+}
 
 /** One action on one resource by one identity, with everything that has a say in it. */
 interface Case {
@@ -89,11 +110,47 @@ export class AccessAuthorizer implements Authorizer {
     this.#options = options;
   }
 
-  authorize(identity: Identity, action: Action, resource: Resource, request: S3Request): void {
+  authorize(
+    identity: Identity,
+    action: Action,
+    resource: Resource,
+    request: S3Request,
+    said?: Said | 'pending',
+  ): void {
+    if (said !== 'pending') {
+      this.#authorize(identity, action, resource, request, said);
+      return;
+    }
+    try {
+      this.#authorize(identity, action, resource, request, undefined);
+    } catch (error) {
+      if (!(error instanceof S3Error && error.code === 'AccessDenied')) throw error;
+      if (!this.#waitsForDocument(identity, action, resource)) throw error;
+    }
+  }
+
+  /** Whether a policy that has a say in it speaks of what documents say. */
+  #waitsForDocument({ ownerId }: Identity, action: Action, { bucket: name }: Resource): boolean {
+    const { accounts, objects, rules } = this.#options;
+    const inline = accounts.byId(ownerId)?.policy;
+    if (inline !== undefined && speaksOfDocuments(inline)) return true;
+    if (name === undefined || WITHOUT_BUCKET.has(action)) return false;
+    const policy = rules.policy(objects.bucket(name))?.policy;
+    return policy !== undefined && speaksOfDocuments(policy);
+  }
+
+  #authorize(
+    identity: Identity,
+    action: Action,
+    resource: Resource,
+    request: S3Request,
+    said: Said | undefined,
+  ): void {
     const { bucket: bucketName, versionId } = resource;
     const account = this.#options.accounts.byId(identity.ownerId);
+    const asking = { identity, account, request, said };
     if (bucketName === undefined || WITHOUT_BUCKET.has(action)) {
-      this.#authorizeService(identity, account, action, bucketName, request);
+      this.#authorizeService(asking, action, bucketName);
       return;
     }
     const bucket = this.#options.objects.bucket(bucketName);
@@ -102,26 +159,25 @@ export class AccessAuthorizer implements Authorizer {
       if (enforced && !bucket.configs.has(CONFIGS.policy)) return;
     }
     const asked = actionOfVersion(action, versionId);
-    const one = this.#caseOf(identity, account, asked, bucket, resource, request);
+    const one = this.#caseOf(asking, asked, bucket, resource);
     const grounds = this.#decide(one);
     if (grounds === 'refused' && this.#mayMiss(one)) return;
     if (grounds === 'denied' || grounds === 'refused') throw new S3Error('AccessDenied');
-    for (const demand of demandsOf(asked, request)) this.#checkDemand(one, demand, grounds);
+    for (const demand of demandsOf(asked, request, said)) {
+      if (demand.existing !== true) this.#checkDemand(one, demand, grounds);
+      else this.authorize(identity, demand.action, resource, request, said);
+    }
     if (isMissing(one) && !this.#mayMiss(one)) throw new S3Error('AccessDenied');
   }
 
-  #authorizeService(
-    identity: Identity,
-    account: Account | undefined,
-    action: string,
-    bucket: string | undefined,
-    request: S3Request,
-  ): void {
+  #authorizeService(asking: Asking, action: string, bucket: string | undefined): void {
+    const { account, identity, request, said } = asking;
     if (isAnonymous(identity)) throw new S3Error('AccessDenied');
     if (account?.policy === undefined) return;
-    const facts = this.#factsOf(identity, undefined, request, () => undefined);
+    const facts = this.#factsOf(asking, undefined, () => undefined);
     const resource = bucket === undefined ? '*' : RESOURCE_START + bucket;
-    for (const one of [action, ...demandsOf(action, request).map((demand) => demand.action)]) {
+    const demands = demandsOf(action, request, said);
+    for (const one of [action, ...demands.map((demand) => demand.action)]) {
       const verdict = evaluate(account.policy, { facts, action: one, resource });
       if (verdict === 'deny' || (verdict === 'none' && !account.admin)) {
         throw new S3Error('AccessDenied');
@@ -130,13 +186,13 @@ export class AccessAuthorizer implements Authorizer {
   }
 
   #factsOf(
-    identity: Identity,
+    { identity, request, said }: Asking,
     bucket: Bucket | undefined,
-    request: S3Request,
     object: () => ObjectAccess | undefined,
   ): RequestFacts {
     return {
       request,
+      said,
       principal: {
         id: identity.ownerId,
         name: identity.displayName,
@@ -148,14 +204,8 @@ export class AccessAuthorizer implements Authorizer {
     };
   }
 
-  #caseOf(
-    identity: Identity,
-    account: Account | undefined,
-    action: string,
-    bucket: Bucket,
-    { key, versionId }: Resource,
-    request: S3Request,
-  ): Case {
+  #caseOf(asking: Asking, action: string, bucket: Bucket, { key, versionId }: Resource): Case {
+    const { account, identity, request } = asking;
     const { objects, rules } = this.#options;
     let found: { readonly object: ObjectAccess | undefined } | undefined;
     const object = (): ObjectAccess | undefined => {
@@ -165,7 +215,7 @@ export class AccessAuthorizer implements Authorizer {
       return found.object;
     };
     const resource = RESOURCE_START + bucket.name + (key === undefined ? '' : `/${key}`);
-    const facts = this.#factsOf(identity, bucket, request, object);
+    const facts = this.#factsOf(asking, bucket, object);
     return {
       asker: { id: identity.ownerId, anonymous: isAnonymous(identity) },
       account,

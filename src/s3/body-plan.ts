@@ -37,6 +37,11 @@ const CHECKSUMS: ReadonlyMap<string, readonly [DigestName, bytes: number]> = new
   ['x-amz-checksum-crc64nvme', ['crc64nvme', 8]],
   ['x-amz-checksum-sha1', ['sha1', 20]],
   ['x-amz-checksum-sha256', ['sha256', 32]],
+  ['x-amz-checksum-sha512', ['sha512', 64]],
+  ['x-amz-checksum-md5', ['md5', 16]],
+  ['x-amz-checksum-xxhash64', ['xxhash64', 8]],
+  ['x-amz-checksum-xxhash3', ['xxhash3', 8]],
+  ['x-amz-checksum-xxhash128', ['xxhash128', 16]],
 ]);
 
 /** Not checksums themselves. */
@@ -163,10 +168,12 @@ function claimsOf(verified: VerifiedRequest, checksum: DeclaredChecksum | undefi
   if (hash !== undefined) expected.set('sha256', hash);
   let sha256From: BodyPlan['sha256From'] = hash === undefined ? undefined : 'x-amz-content-sha256';
   if (checksum !== undefined) {
-    const same = checksum.name === 'sha256' ? hash : undefined;
+    // Two claims of one digest hold together or not at all.
+    const same = expected.get(checksum.name);
     if (same !== undefined && !equalConstantTime(same, checksum.value)) {
+      const name = checksum.name.toUpperCase();
       throw new S3Error('BadDigest', {
-        message: 'The SHA256 you specified did not match the calculated checksum.',
+        message: `The ${name} you specified did not match the calculated checksum.`,
       });
     }
     if (checksum.name === 'sha256') sha256From ??= 'x-amz-checksum-sha256';
@@ -208,6 +215,7 @@ export function planBody(
     digests,
     expected,
     sha256From,
+    declared: checksum?.name,
     trailer,
     hasTrailer: mode?.hasTrailer === true,
     signer: mode?.signed === true ? signer : undefined,

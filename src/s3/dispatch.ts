@@ -6,7 +6,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { S3Error, type S3ErrorCode } from '../base/s3-error.ts';
 import type { Body, BodyFeed, BodyPlan, Transport } from '../body/body.ts';
-import { AssertionError } from '../base/assert.ts';
 import { ANONYMOUS, isAnonymous } from './accounts.ts';
 import type { AccessEntry } from './access-log.ts';
 import { Authenticator, type VerifiedRequest } from './authn.ts';
@@ -15,6 +14,7 @@ import { corsHeaders, preflight } from './cors.ts';
 import { renderError, toS3Error } from './errors.ts';
 import { type EventOrigin, noteEvents } from './events.ts';
 import type { BoundOperation, Identity, OperationContext } from './operation.ts';
+import { GuardedDocument, NO_BODY } from './operation-body.ts';
 import { OPERATIONS, type OperationName } from './registry.ts';
 import { type FormEvents, FormFeed } from './post-form/form-feed.ts';
 import { formRequest, isForm } from './post-form/form-request.ts';
@@ -28,22 +28,6 @@ import { serveWebsite } from './website.ts';
 const DAY_MS = 86_400_000;
 
 const OVER = new Error('the request is over');
-
-const NO_BODY: Body = {
-  get plan(): never {
-    throw new AssertionError('this operation takes no body');
-  },
-  get settled(): never {
-    throw new AssertionError('this operation takes no body');
-  },
-  blocks() {
-    throw new AssertionError('this operation takes no body');
-  },
-  bytes() {
-    throw new AssertionError('this operation takes no body');
-  },
-  cancel() {},
-};
 
 /** Operations that may name a bucket which does not exist, or whose answer is its region. */
 const ANY_REGION: ReadonlySet<OperationName> = new Set([
@@ -196,17 +180,20 @@ class S3Exchange implements Exchange {
 
   /** Authorises, and looks at the bucket that the request names. */
   #admit({ identity, request }: VerifiedRequest, name: OperationName): BoundOperation {
-    const { bucket, key } = request;
+    const { bucket } = request;
     this.#identity = identity;
     this.#operation = name;
     const operation: BoundOperation = OPERATIONS[name];
-    if (operation.authorizes === 'request') {
-      const versionId = request.query.get('versionId');
-      const resource = { bucket, key, versionId };
-      this.#gateway.options.authorizer.authorize(identity, operation.action, resource, request);
-    }
+    if (operation.authorizes !== 'each') this.#authorize(identity, operation, request);
     if (bucket !== undefined && !ANY_REGION.has(name)) this.#checkBucket(request, bucket);
     return operation;
+  }
+
+  #authorize(identity: Identity, { action, authorizes }: BoundOperation, request: S3Request): void {
+    const { bucket, key, query } = request;
+    const resource = { bucket, key, versionId: query.get('versionId') };
+    const said = authorizes === 'document' ? 'pending' : undefined;
+    this.#gateway.options.authorizer.authorize(identity, action, resource, request, said);
   }
 
   async #handle(
@@ -248,7 +235,9 @@ class S3Exchange implements Exchange {
     const plan = planBody(verified, boundsOf(operation), implied);
     const { body, feed } = this.#openBody(plan, transport);
     this.#feed = feed;
-    return body;
+    if (operation.body !== 'document' || operation.authorizes !== 'request') return body;
+    const { identity, request } = verified;
+    return new GuardedDocument(body, () => this.#authorize(identity, operation, request));
   }
 
   #openBody(plan: BodyPlan, transport: Transport): { body: Body; feed: BodyFeed } {
@@ -277,9 +266,9 @@ class S3Exchange implements Exchange {
       get signal() {
         return signal();
       },
-      authorize: (action, bucket, key, versionId) => {
+      authorize: (action, bucket, key, versionId, said) => {
         const { identity, request } = verified;
-        options.authorizer.authorize(identity, action, { bucket, key, versionId }, request);
+        options.authorizer.authorize(identity, action, { bucket, key, versionId }, request, said);
         // The only other bucket that a request reads from is a copy's source.
         if (action !== 's3:GetObject') return;
         this.#checkOwner(bucket, request.headers.get('x-amz-source-expected-bucket-owner'));

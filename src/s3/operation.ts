@@ -9,6 +9,7 @@ import type { AccessRules } from './access-rules.ts';
 import type { Accounts } from './accounts.ts';
 import type { VerifiedRequest } from './authn.ts';
 import type { EventSink, ObjectEvent } from './events.ts';
+import type { Said } from './policy/condition-keys.ts';
 import type { S3Request, S3Response } from './request.ts';
 
 /** Who asks, as authentication proved it. */
@@ -41,7 +42,7 @@ export interface OperationContext {
   /** To be awaited before the answer. Undefined, at the cost of a lookup, when nobody listens. */
   note(bucket: string, ...events: readonly ObjectEvent[]): Promise<void> | undefined;
   /** For a second resource: a copy's source, a key in a document. Throws AccessDenied. */
-  authorize(action: Action, bucket: string, key?: string, versionId?: string): void;
+  authorize(action: Action, bucket: string, key?: string, versionId?: string, said?: Said): void;
 }
 
 /** What the body is: nothing wanted, a small document, or an object's bytes. */
@@ -50,8 +51,11 @@ export type BodyKind = 'none' | 'document' | 'stream';
 export interface Operation<Input, Output> {
   /** What authorisation asks for. */
   readonly action: Action;
-  /** `each`: the operation asks for every key that its document names. Default: `request`. */
-  readonly authorizes?: 'request' | 'each';
+  /**
+   * `each`: the operation asks for every key that its document names. `document`: it asks again
+   * with what its document says, which conditions of policies look at. Default: `request`.
+   */
+  readonly authorizes?: 'request' | 'each' | 'document';
   readonly body: BodyKind;
   /** Documents only. */
   readonly documentBytesMax?: number;
@@ -74,7 +78,7 @@ export interface Operation<Input, Output> {
 
 export interface BoundOperation {
   readonly action: Action;
-  readonly authorizes: 'request' | 'each';
+  readonly authorizes: 'request' | 'each' | 'document';
   readonly body: BodyKind;
   readonly documentBytesMax: number | undefined;
   readonly checksumsOf: 'body' | 'result';

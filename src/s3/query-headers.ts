@@ -17,6 +17,14 @@ const SIGNATURE_PARAMETERS: ReadonlySet<string> = new Set([
   'x-amz-content-sha256',
 ]);
 
+/** Addresses are kept: by browsers, proxies, logs. A customer's key must never stand in one. */
+function keyInAddress(parameter: string): S3Error {
+  return new S3Error('InvalidArgument', {
+    message: 'Customer-provided encryption keys must be sent as headers.',
+    fields: { ArgumentName: parameter },
+  });
+}
+
 /**
  * Presigners put `x-amz-*` headers (an ACL, metadata, a checksum) into the query; S3 reads them
  * as headers. Ignoring them would drop what the signer asked for.
@@ -26,6 +34,7 @@ export function withQueryHeaders(request: S3Request): S3Request {
   for (const [parameter, value] of request.query) {
     const name = parameter.toLowerCase();
     if (!name.startsWith('x-amz-') || SIGNATURE_PARAMETERS.has(name)) continue;
+    if (name.endsWith('-customer-key')) throw keyInAddress(parameter);
     // A header would have been refused for these; sent back, they could start another header.
     if (!/^[\x20-\x7e\x80-\uffff]*$/.test(value) || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
       throw new S3Error('InvalidArgument', {

@@ -12,6 +12,7 @@ import {
   bucketWebsite,
 } from './operations/configurations.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
+import { bucketEncryption } from './operations/encryption.ts';
 import { deleteObject, getObject, headObject } from './operations/get-object.ts';
 import { getObjectAttributes } from './operations/object-attributes.ts';
 import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
@@ -111,6 +112,9 @@ export const OPERATIONS = {
   GetBucketCors: bucketCors.get,
   PutBucketCors: bucketCors.put,
   DeleteBucketCors: bucketCors.remove,
+  GetBucketEncryption: bucketEncryption.get,
+  PutBucketEncryption: bucketEncryption.put,
+  DeleteBucketEncryption: bucketEncryption.remove,
   GetBucketLifecycleConfiguration: bucketLifecycle.get,
   PutBucketLifecycleConfiguration: bucketLifecycle.put,
   DeleteBucketLifecycle: bucketLifecycle.remove,

@@ -125,7 +125,8 @@ function found({ request, place }: Visit, result: ReadResult, status?: number): 
   const { head, range, partial } = result;
   const target = head.headers[REDIRECT_HEADER];
   if (target !== undefined && status === undefined) return redirect(301, target);
-  const headers = objectHeaders(head);
+  // What needs a right of its own is no visitor's.
+  const headers = objectHeaders({ ...head, tags: {}, lock: undefined });
   if (partial) {
     const last = range.offset + range.length - 1;
     headers.push(['Content-Range', `bytes ${range.offset}-${last}/${head.size}`]);

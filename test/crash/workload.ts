@@ -69,10 +69,18 @@ export class Workload {
     this.#model.acknowledge(key, outcome);
   }
 
+  /** Most objects in the clear, some under either kind of key; copies cross from one to another. */
+  #encryption(): Record<string, string> {
+    const roll = this.#next();
+    if (roll < 0.6) return {};
+    return { 'x-amz-server-side-encryption': roll < 0.8 ? 'AES256' : 'aws:kms' };
+  }
+
   async #put(key: string): Promise<void> {
     const content = this.#fresh(pickSize(this.#next));
     const body = fill(content.seed, content.size);
-    await this.#mutate(key, content, () => this.#client.call('PUT', `/${BUCKET}/${key}`, { body }));
+    const options = { body, headers: this.#encryption() };
+    await this.#mutate(key, content, () => this.#client.call('PUT', `/${BUCKET}/${key}`, options));
   }
 
   async #delete(key: string): Promise<void> {
@@ -82,7 +90,7 @@ export class Workload {
   async #copy(from: string, to: string): Promise<void> {
     const source = this.#model.known(from);
     if (source === 'absent' || from === to) return;
-    const headers = { 'x-amz-copy-source': `/${BUCKET}/${from}` };
+    const headers = { ...this.#encryption(), 'x-amz-copy-source': `/${BUCKET}/${from}` };
     await this.#mutate(to, source, () => this.#client.call('PUT', `/${BUCKET}/${to}`, { headers }));
   }
 
@@ -91,7 +99,8 @@ export class Workload {
     const content = this.#fresh(PART_BYTES + tail, [PART_BYTES, tail]);
     const bytes = contentBytes(content);
     const path = `/${BUCKET}/${key}`;
-    const created = await this.#client.call('POST', path, { query: 'uploads=' });
+    const headers = this.#encryption();
+    const created = await this.#client.call('POST', path, { query: 'uploads=', headers });
     const uploadId = /<UploadId>([^<]+)</.exec(created.body)?.[1];
     if (uploadId === undefined) throw new WrongAnswer(`create: ${created.status} ${created.body}`);
     this.uploads.push({ key, uploadId });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { S3Error } from '../../src/base/s3-error.ts';
 import { parseWanted } from '../../src/s3/operations/bucket.ts';
 import { parseCompletedParts } from '../../src/s3/operations/multipart.ts';
-import { parseTagging } from '../../src/s3/operations/tagging.ts';
+import { parseTagging } from '../../src/s3/documents/object-tags.ts';
 import { element, xmlDocument } from '../../src/s3/xml.ts';
 import { readXml, type XmlNode } from '../../src/s3/xml-reader.ts';
 

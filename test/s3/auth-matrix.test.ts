@@ -3,7 +3,13 @@
  * one form may do every form may do, and what one proves wrong is refused whatever it asks for.
  */
 import { createHash } from 'node:crypto';
-import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  PutBucketOwnershipControlsCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Route, ROUTES } from '../../src/s3/routes.ts';
 import { AUTH_FORMS, type AuthForm, type PlainRequest, requestIn } from '../support/auth-forms.ts';
@@ -13,14 +19,24 @@ import { codeOf, type Keys, RawConnection } from '../support/raw-client.ts';
 import { type SluiceInside, openSluice } from '../support/server.ts';
 
 const Bucket = 'matrix';
+/** Whose policy lets everybody do everything. */
+const OPEN = 'matrix-open';
 let sluice: SluiceInside;
 let client: S3Client;
 
 beforeAll(async () => {
   sluice = await openSluice({ sigv2: 'true' });
   client = s3Client(sluice);
-  await client.send(new CreateBucketCommand({ Bucket }));
-  await client.send(new PutObjectCommand({ Bucket, Key: 'source', Body: 'source' }));
+  for (const name of [Bucket, OPEN]) {
+    await client.send(new CreateBucketCommand({ Bucket: name }));
+    for (const Key of ['source', 'kept']) {
+      await client.send(new PutObjectCommand({ Bucket: name, Key, Body: 'source' }));
+    }
+  }
+  const Resource = [`arn:aws:s3:::${OPEN}`, `arn:aws:s3:::${OPEN}/*`];
+  const statement = { Effect: 'Allow', Principal: '*', Action: 's3:*', Resource };
+  const Policy = JSON.stringify({ Statement: [statement] });
+  await client.send(new PutBucketPolicyCommand({ Bucket: OPEN, Policy }));
 });
 afterAll(async () => {
   client.destroy();
@@ -47,6 +63,27 @@ const NEEDS: Readonly<Record<string, Partial<PlainRequest>>> = {
 const nameOf = ({ operation }: Route): string =>
   typeof operation === 'string' ? operation : operation.notImplemented;
 
+/** The same in the bucket that is open to everybody. */
+function opened({ path, headers, ...request }: PlainRequest): PlainRequest {
+  const there = (text: string): string => text.replace(`/${Bucket}`, `/${OPEN}`);
+  const renamed = Object.entries(headers).map(([name, value]) => [name, there(value)]);
+  return { ...request, path: there(path), headers: Object.fromEntries(renamed) };
+}
+
+type Outcome = readonly [status: number, code: string | undefined];
+
+const DENIED = [403, 'AccessDenied'] as const;
+const NOT_THEIRS = [405, 'MethodNotAllowed'] as const;
+/** What takes a name, or an owner, whatever a policy says. */
+const NOT_FOR_NOBODY: Readonly<Record<string, Outcome>> = {
+  ListBuckets: DENIED,
+  CreateBucket: DENIED,
+  CreateMultipartUpload: DENIED,
+  GetBucketPolicy: NOT_THEIRS,
+  PutBucketPolicy: NOT_THEIRS,
+  DeleteBucketPolicy: NOT_THEIRS,
+};
+
 function requestOf(route: Route): PlainRequest {
   const { method, level, query, header } = route;
   const needs = NEEDS[nameOf(route)] ?? {};
@@ -66,8 +103,6 @@ function requestOf(route: Route): PlainRequest {
 
 /** Forms are the one route that is not signed like this; preflights are no route. */
 const SIGNED = ROUTES.filter((route) => nameOf(route) !== 'PostObject');
-
-type Outcome = readonly [status: number, code: string | undefined];
 
 async function send(method: string, bytes: Buffer): Promise<Outcome> {
   const connection = await RawConnection.open(sluice.port);
@@ -109,6 +144,17 @@ describe.each(SIGNED.map((route) => [`${route.method} ${route.level} ${nameOf(ro
         if (form === 'anonymous' || !fits(form, request)) continue;
         expect([form, ...(await ask(form, sluice, request))]).toEqual([form, ...first]);
       }
+    });
+
+    it('comes as far for nobody where everybody may do everything', async () => {
+      const request = opened(requestOf(route));
+      const nobody = await ask('anonymous', sluice, request);
+      const built = typeof route.operation === 'string';
+      const refused = built ? NOT_FOR_NOBODY[nameOf(route)] : DENIED;
+      expect(nobody).toEqual(refused ?? (await ask('header', sluice, request)));
+      const OwnershipControls = { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' as const }] };
+      const restore = { Bucket: OPEN, OwnershipControls };
+      await client.send(new PutBucketOwnershipControlsCommand(restore));
     });
 
     it('is refused to a wrong secret, to an unknown key and to nobody', async () => {

@@ -213,8 +213,8 @@ it.each([
   ['x-amz-metadata-directive', 'MOVE', 400, 'InvalidArgument'],
   ['x-amz-tagging-directive', 'replace', 400, 'InvalidArgument'],
   ['x-amz-storage-class', 'CHEAP', 400, 'InvalidStorageClass'],
-  ['x-amz-server-side-encryption', 'aws:kms', 501, 'NotImplemented'],
-  ['x-amz-copy-source-server-side-encryption-customer-algorithm', 'AES256', 501, 'NotImplemented'],
+  ['x-amz-server-side-encryption', 'aws:kms:dsse', 501, 'NotImplemented'],
+  ['x-amz-copy-source-server-side-encryption-customer-algorithm', 'AES256', 400, 'InvalidArgument'],
 ])('%s: %s answers %i %s', async (name, value, status, code) => {
   const headers = { 'x-amz-copy-source': CopySource, [name]: value };
   const wanted = { method: 'PUT', path: `/${Bucket}/refused`, headers };

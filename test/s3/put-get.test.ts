@@ -145,7 +145,8 @@ describe('headers', () => {
 
   it.each([
     ['x-amz-storage-class', 'CHEAP', 400, 'InvalidStorageClass'],
-    ['x-amz-server-side-encryption', 'AES256', 501, 'NotImplemented'],
+    ['x-amz-server-side-encryption', 'aws:kms:dsse', 501, 'NotImplemented'],
+    ['x-amz-server-side-encryption', 'aes256', 400, 'InvalidArgument'],
     ['x-amz-acl', 'public-read', 400, 'AccessControlListNotSupported'],
     ['x-amz-acl', 'nonsense', 400, 'InvalidArgument'],
     ['x-amz-grant-read', 'id=x', 400, 'AccessControlListNotSupported'],

@@ -135,6 +135,11 @@ describe('bad settings', () => {
     [['serve', '--no-such-flag'], /unknown option/],
     [['serve', '--config', 'missing.json'], /cannot be read/],
     [['serve', '--identities', 'missing.json'], /--identities: missing.json: ENOENT/],
+    [['serve', '--tls-cert', 'missing.pem'], /--tls-cert and --tls-key go together/],
+    [
+      ['serve', '--tls-cert', 'missing.pem', '--tls-key', 'missing.key'],
+      /--tls-cert: missing.pem cannot be read \(ENOENT\)/,
+    ],
     [[], /no command given/],
   ])('%j: one line, exit 2, nothing touched', async (words, line) => {
     const { code, stdout, stderr } = await ended(words);

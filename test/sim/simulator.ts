@@ -7,13 +7,17 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { S3Error } from '../../src/base/s3-error.ts';
+import type { DataKeys } from '../../src/crypto/data-keys.ts';
 import { Arena } from '../../src/memory/arena.ts';
 import type { Conditions, ObjectStore } from '../../src/objects/contract.ts';
+import type { EncryptionRequest } from '../../src/objects/encryption-contract.ts';
 import type { Maintenance } from '../../src/objects/maintenance.ts';
 import { openObjects } from '../../src/objects/object-store.ts';
 import { md5 } from '../support/content.ts';
+import { memoryBodies } from '../support/memory-bodies.ts';
 import { memoryBody } from '../support/memory-body.ts';
 import { MemoryChunkStore } from '../support/memory-chunk-store.ts';
+import { memoryKeys } from '../support/memory-keys.ts';
 import { MemoryMetaStore } from '../support/memory-meta-store.ts';
 import { GRACE_MS, OWNER, PLAIN, TestClock } from '../support/object-room.ts';
 import { Fate, MortalChunkStore, MortalMetaStore, nextTurn } from './faults.ts';
@@ -38,6 +42,7 @@ export interface SimulationOptions {
 export class Simulation {
   readonly #random: Random;
   readonly #clock = new TestClock();
+  readonly #keys: DataKeys = memoryKeys();
   readonly #arena = new Arena(16 * MIB);
   readonly #meta = new MemoryMetaStore();
   readonly #chunks: MemoryChunkStore;
@@ -87,6 +92,8 @@ export class Simulation {
             close: async () => {},
           },
           arena: this.#arena,
+          keys: this.#keys,
+          bodies: memoryBodies(this.#arena),
           clock: this.#clock,
           log: silentLog,
           reclaimGraceMs: GRACE_MS,
@@ -321,7 +328,9 @@ export class Simulation {
     const data = render(bytes);
     const refusal = random.chance(10) && size === undefined ? new S3Error('BadDigest') : undefined;
     const body = memoryBody(this.#arena, data, refusal ? { refusal } : {});
-    const target = { bucket: model.name, key, ownerId: OWNER, attributes: PLAIN, conditions };
+    const encryption = this.#encryption();
+    const basic = { bucket: model.name, key, ownerId: OWNER, attributes: PLAIN, conditions };
+    const target = { ...basic, encryption };
     const { signal } = new AbortController();
     const before = model.possible(key);
     const result = await this.#attempt(() =>
@@ -334,6 +343,11 @@ export class Simulation {
     this.#settle(model, key, result, { etag: md5(data), bytes });
   }
 
+  /** Some are encrypted, under keys that outlive every death. */
+  #encryption(): EncryptionRequest | undefined {
+    return this.#random.chance(30) ? { mode: 'AES256' } : undefined;
+  }
+
   async #delete(model: ModelBucket, key: string): Promise<void> {
     const result = await this.#attempt(() =>
       this.#store.delete(model.name, key, { conditions: {} }),
@@ -344,9 +358,17 @@ export class Simulation {
   async #copy(model: ModelBucket, key: string, from: string): Promise<void> {
     const state = model.certain(from);
     if (state === undefined) return;
+    const encryption = this.#encryption();
+    const source = { bucket: model.name, key: from, conditions: {} };
+    const read = this.#outcome(() => this.#store.read(model.name, from, { conditions: {} }));
+    if (read === undefined) return;
+    // Bytes that are stored anew are one piece, and its ETag is their MD5.
+    const isShared = read.head.encryption?.mode === encryption?.mode;
+    const after = isShared ? state : { ...state, etag: md5(render(state.bytes)) };
     const result = await this.#attempt(() =>
       this.#store.copy({
-        source: { bucket: model.name, key: from, conditions: {} },
+        source,
+        encryption,
         bucket: model.name,
         key,
         ownerId: OWNER,
@@ -357,7 +379,7 @@ export class Simulation {
         signal: new AbortController().signal,
       }),
     );
-    this.#settle(model, key, result, state);
+    this.#settle(model, key, result, after);
   }
 
   /** The source goes, its grace time too, while it is being copied. */
@@ -373,8 +395,9 @@ export class Simulation {
 
   async #createUpload(model: ModelBucket, key: string): Promise<void> {
     const options = { bucket: model.name, key, ownerId: OWNER, attributes: PLAIN };
+    const encryption = this.#encryption();
     const result = await this.#attempt(() =>
-      this.#store.createUpload({ ...options, checksum: undefined }),
+      this.#store.createUpload({ ...options, checksum: undefined, encryption }),
     );
     if (typeof result !== 'object') return;
     const { uploadId } = result.done;

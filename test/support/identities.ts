@@ -32,6 +32,8 @@ export const ALT = user('alt');
 /** May only read, by an inline policy. */
 export const READER = user('reader');
 export const ADMIN = user('admin');
+/** May make buckets in two regions, without anything that needs another right. */
+export const BUILDER = user('builder');
 
 const READER_POLICY = {
   Version: '2012-10-17',
@@ -41,14 +43,25 @@ const READER_POLICY = {
   ],
 };
 
+const BUILDER_POLICY = {
+  Version: '2012-10-17',
+  Statement: {
+    Effect: 'Allow',
+    Action: 's3:CreateBucket',
+    Resource: '*',
+    Condition: { StringEquals: { 's3:LocationConstraint': ['eu-west-3', 'us-east-1'] } },
+  },
+};
+
 export function identitiesText(): string {
-  const users = [MAIN, ALT, READER, ADMIN].map((one) => ({
+  const users = [MAIN, ALT, READER, ADMIN, BUILDER].map((one) => ({
     id: one.id,
     name: one.name,
     email: one.email,
     admin: one === ADMIN,
     keys: [{ accessKey: one.accessKey, secretKey: one.secretKey }],
     ...(one === READER ? { policy: READER_POLICY } : {}),
+    ...(one === BUILDER ? { policy: BUILDER_POLICY } : {}),
   }));
   return JSON.stringify({ users, kmsKeys: ['test-key'] });
 }

@@ -12,19 +12,21 @@ export interface MemoryBodyOptions {
   readonly refusal?: S3Error;
   /** Cut off after so many bytes. */
   readonly cutAfter?: number;
+  /** The verdict comes no sooner. */
+  readonly after?: Promise<unknown>;
 }
 
 export function memoryBody(arena: Arena, bytes: Uint8Array, options: MemoryBodyOptions = {}): Body {
-  const { checksum, cutAfter, refusal } = options;
+  const { after, checksum, cutAfter, refusal } = options;
   const digests = new Map<DigestName, Uint8Array>();
   digests.set('md5', createHash('md5').update(bytes).digest());
   if (checksum !== undefined) digests.set(checksum, digestOf(checksum, bytes));
   const cut = cutAfter !== undefined && cutAfter < bytes.length;
   const error = refusal ?? (cut ? new S3Error('IncompleteBody') : undefined);
-  const settled: Promise<Payload> =
-    error === undefined
-      ? Promise.resolve({ size: bytes.length, digests })
-      : Promise.reject<Payload>(error);
+  const settled = Promise.resolve(after).then((): Payload => {
+    if (error !== undefined) throw error;
+    return { size: bytes.length, digests };
+  });
   settled.catch(() => {});
   return {
     plan: {

@@ -49,6 +49,15 @@ export class MemoryChunkStore implements ChunkStore {
     return [...this.#chunks.keys()];
   }
 
+  lengthOf(id: ChunkId): number | undefined {
+    return this.#chunks.get(id)?.length;
+  }
+
+  /** What is stored of a sealed chunk; changing it is damage. */
+  bytesOf(id: ChunkId): Buffer | undefined {
+    return this.#chunks.get(id)?.pieces[0];
+  }
+
   /** What a kill of the process does: nobody writes the open chunks any more. */
   crash(): void {
     this.#open.clear();

@@ -1,5 +1,6 @@
 /** An object store over memory twins, with the few calls that tests make again and again. */
 import { silentLog } from '../../src/base/log.ts';
+import type { DataKeys } from '../../src/crypto/data-keys.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { Arena } from '../../src/memory/arena.ts';
 import type { MetaStore } from '../../src/meta/meta-store.ts';
@@ -15,8 +16,10 @@ import type {
 import type { UploadAddress } from '../../src/objects/upload-contract.ts';
 import type { Maintenance } from '../../src/objects/maintenance.ts';
 import { openObjects } from '../../src/objects/object-store.ts';
+import { memoryBodies } from './memory-bodies.ts';
 import { memoryBody, type MemoryBodyOptions } from './memory-body.ts';
 import { MemoryChunkStore } from './memory-chunk-store.ts';
+import { memoryKeys } from './memory-keys.ts';
 import { MemoryMetaStore } from './memory-meta-store.ts';
 
 export const GRACE_MS = 1000;
@@ -49,6 +52,7 @@ export interface RoomOptions {
 export class ObjectRoom {
   readonly clock: TestClock = new TestClock();
   readonly arena: Arena = new Arena(32 * 1024 * 1024);
+  readonly keys: DataKeys = memoryKeys();
   readonly chunks: MemoryChunkStore;
   readonly meta: MetaStore;
   readonly #indexPartitions: number;
@@ -83,6 +87,8 @@ export class ObjectRoom {
     this.store = await openObjects({
       engine,
       arena: this.arena,
+      keys: this.keys,
+      bodies: memoryBodies(this.arena),
       clock: this.clock,
       log: silentLog,
       reclaimGraceMs: GRACE_MS,

@@ -16,10 +16,13 @@ export interface AclDocument {
 
 const XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"';
 
+/** Groups first: clients compare lists, and that is the order they expect of a canned ACL. */
 export function aclXml(ownerId: string, grants: readonly Grant[], accounts: Accounts): string {
   const person = (id: string): string =>
     element('ID', id) + element('DisplayName', displayNameOf(accounts, id));
-  const list = grants.map(({ grantee, permission }) => {
+  const isGroup = ({ grantee }: Grant): boolean => grantee.kind === 'group';
+  const inOrder = [...grants.filter(isGroup), ...grants.filter((grant) => !isGroup(grant))];
+  const list = inOrder.map(({ grantee, permission }) => {
     const inner = grantee.kind === 'user' ? person(grantee.id) : element('URI', grantee.uri);
     const type = grantee.kind === 'user' ? 'CanonicalUser' : 'Group';
     return (

@@ -28,11 +28,11 @@ export type AclRequest =
   | { readonly kind: 'grants'; readonly grants: readonly NamedGrant[] };
 
 const GRANT_HEADERS: readonly (readonly [string, Permission])[] = [
-  ['x-amz-grant-full-control', 'FULL_CONTROL'],
   ['x-amz-grant-read', 'READ'],
   ['x-amz-grant-write', 'WRITE'],
   ['x-amz-grant-read-acp', 'READ_ACP'],
   ['x-amz-grant-write-acp', 'WRITE_ACP'],
+  ['x-amz-grant-full-control', 'FULL_CONTROL'],
 ];
 
 function invalid(name: string, value: string, message = 'Argument format not recognized'): S3Error {

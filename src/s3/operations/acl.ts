@@ -127,10 +127,7 @@ export const putObjectAcl = operation<LockTarget, void>({
   run: async (context, target, body) => {
     const { accounts, objects, rules } = context;
     const asked = await readAsked(context, body);
-    const { bucket: name, key, versionId } = target;
-    // Somebody else may have written it anew while the document came in.
-    context.authorize('s3:PutObjectAcl', name, key, versionId);
-    const bucket = objects.bucket(name);
+    const bucket = objects.bucket(target.bucket);
     const found = existing(context, target);
     if (areDisabled(context, bucket)) {
       checkOwner(asked, bucket.ownerId);
@@ -141,6 +138,8 @@ export const putObjectAcl = operation<LockTarget, void>({
     refusePublicAcl(rules, bucket, grants);
     const { ownerId } = found;
     await objects.setAcl(target, ownerId, storedAcl(grants, ownerId));
+    const { key, versionId } = target;
+    await context.note(target.bucket, { name: 'ObjectAcl:Put', key, versionId });
   },
   render: () => DONE,
 });

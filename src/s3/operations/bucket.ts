@@ -8,7 +8,7 @@ import type { S3Request } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { escapeXml } from '../xml.ts';
 import { CREATE_BUCKET } from '../documents/create-bucket.ts';
-import { readOptionalDocument, xmlResponse } from './document.ts';
+import { readAuthorized, readOptionalDocument, xmlResponse } from './document.ts';
 import { refuseUnbuiltHeaders } from './object-headers.ts';
 import { accessConfigs } from './ownership.ts';
 
@@ -38,16 +38,18 @@ export function regionOf(bucket: Bucket, serverRegion: string | undefined): stri
 interface Wanted {
   /** Empty when nobody said. */
   readonly location: string;
+  readonly tags: Readonly<Record<string, string>> | undefined;
   readonly configs: ReadonlyMap<string, string>;
 }
 
 /** What a CreateBucketConfiguration, or its absence, asks for. */
 export function parseWanted(text: string): Wanted {
-  if (text.trim() === '') return { location: '', configs: new Map() };
+  if (text.trim() === '') return { location: '', tags: undefined, configs: new Map() };
   const { LocationConstraint: location = '', Tags } = CREATE_BUCKET.parse(text);
   const set = Tags === undefined || Tags.Tag.length === 0 ? undefined : { TagSet: Tags };
   const configs = new Map(set === undefined ? [] : [['tagging', JSON.stringify(set)]]);
-  return { location, configs };
+  const tags = set && Object.fromEntries(set.TagSet.Tag.map(({ Key, Value }) => [Key, Value]));
+  return { location, tags, configs };
 }
 
 function parseReplication(request: S3Request): Replication | undefined {
@@ -91,6 +93,7 @@ const LOCKED: ReadonlyMap<string, string> = new Map([
 
 export const createBucket = operation<CreateInput, Bucket>({
   action: 's3:CreateBucket',
+  authorizes: 'document',
   body: 'document',
   documentBytesMax: LIMITS.configXmlBytes,
   parse: (request) => {
@@ -103,8 +106,11 @@ export const createBucket = operation<CreateInput, Bucket>({
     return { name, replication: parseReplication(request), configs };
   },
   run: async (context, input, body) => {
-    const document = await readOptionalDocument(body, LIMITS.configXmlBytes);
-    const { location, configs: asked } = parseWanted(document);
+    const document = readOptionalDocument(body, LIMITS.configXmlBytes);
+    const { location, configs: asked } = await readAuthorized(document, parseWanted, (said) => {
+      const facts = said && { location: said.location || 'us-east-1', tags: said.tags };
+      context.authorize('s3:CreateBucket', input.name, undefined, undefined, facts);
+    });
     checkLocation(location, context.region);
     const { accounts, identity, request, rules } = context;
     const { ownerId } = identity;

@@ -3,6 +3,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { ByteRange } from '../../chunks/chunk-store.ts';
 import type { CopySource } from '../../objects/contract.ts';
+import { parseSourceCustomerKey } from '../encryption/headers.ts';
 import type { S3Request } from '../request.ts';
 import { parseConditions } from './object-headers.ts';
 
@@ -51,6 +52,7 @@ export function parseCopySource(request: S3Request): CopySource {
     key,
     versionId,
     conditions: parseConditions(request.headers, 'x-amz-copy-source-'),
+    customerKey: parseSourceCustomerKey(request.headers),
   };
 }
 

@@ -126,6 +126,10 @@ function render({ quiet, outcomes }: DeleteOutput): S3Response {
   );
 }
 
+function guesses({ ifMatch = '*', ifMatchSize, ifMatchMtimeMs }: Conditions): boolean {
+  return ifMatch.trim() !== '*' || ifMatchSize !== undefined || ifMatchMtimeMs !== undefined;
+}
+
 /** Each key fails for itself: what the others did must still be told. */
 async function remove(
   context: OperationContext,
@@ -137,6 +141,8 @@ async function remove(
     const { key, versionId, conditions } = target;
     if (Buffer.byteLength(key) > LIMITS.keyBytes) throw new S3Error('KeyTooLongError');
     context.authorize('s3:DeleteObject', bucket, key, versionId);
+    // Whether these are right is for those who may read the object.
+    if (guesses(conditions)) context.authorize('s3:GetObject', bucket, key, versionId);
     if (bypassGovernance) context.authorize('s3:BypassGovernanceRetention', bucket, key);
     const options = { conditions, versionId, bypassGovernance };
     const result = await context.objects.delete(bucket, key, options);

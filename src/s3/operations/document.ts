@@ -28,6 +28,26 @@ export async function readDocument(body: Body, bytesMax: number): Promise<string
   return text;
 }
 
+/**
+ * A document whose meaning `authorize` has to know. Who is refused learns only that, whatever is
+ * wrong with the document: `value` is undefined then.
+ */
+export async function readAuthorized<Value>(
+  text: Promise<string>,
+  parse: (text: string) => Value,
+  authorize: (value: Value | undefined) => void,
+): Promise<Value> {
+  let value: Value;
+  try {
+    value = parse(await text);
+  } catch (error) {
+    if (error instanceof S3Error) authorize(undefined);
+    throw error;
+  }
+  authorize(value);
+  return value;
+}
+
 export function xmlResponse(
   root: string,
   inner: string,

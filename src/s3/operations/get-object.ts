@@ -4,12 +4,14 @@ import { S3Error } from '../../base/s3-error.ts';
 import type {
   DeleteOptions,
   DeleteResult,
+  ObjectHead,
   RangeRequest,
   ReadOptions,
   ReadResult,
 } from '../../objects/contract.ts';
 import { isAnonymous } from '../accounts.ts';
 import { removalOf } from '../events.ts';
+import { encryptionHeaders, parseCustomerKey, refuseEncryption } from '../encryption/headers.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -24,6 +26,7 @@ import {
 } from './object-headers.ts';
 import { bypasses } from './object-lock.ts';
 import { deleteHeaders, parseVersionId } from './version-id.ts';
+import { visibleHead } from './visible-head.ts';
 
 interface ReadInput {
   readonly bucket: string;
@@ -36,6 +39,8 @@ interface ReadInput {
 interface ReadOutput {
   readonly input: ReadInput;
   readonly result: ReadResult;
+  /** As the reader may see it. */
+  readonly head: ObjectHead;
   /** Made when asked for: most answers need none. */
   signal(): AbortSignal;
   readonly expiration: S3Response['headers'];
@@ -78,11 +83,7 @@ const OVERRIDES = [
 
 function parseRead(request: S3Request): ReadInput {
   const { headers, query } = request;
-  if (headers.has('x-amz-server-side-encryption-customer-algorithm')) {
-    throw new S3Error('InvalidRequest', {
-      message: 'The encryption parameters are not applicable to this object.',
-    });
-  }
+  refuseEncryption(headers);
   const range = parseRange(headers.get('range'));
   const part = query.get('partNumber');
   if (range !== undefined && part !== undefined) {
@@ -104,6 +105,7 @@ function parseRead(request: S3Request): ReadInput {
       ifRange: headers.get('if-range'),
       versionId: parseVersionId(request),
       partNumber: part === undefined ? undefined : parsePartNumber(part),
+      customerKey: parseCustomerKey(headers),
     },
     overrides,
     checksumMode: headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED',
@@ -119,11 +121,12 @@ function checkOverrides({ identity }: OperationContext, { overrides }: ReadInput
 }
 
 function renderRead(
-  { input, result, signal, expiration }: ReadOutput,
+  { input, result, head, signal, expiration }: ReadOutput,
   request: S3Request,
 ): S3Response {
-  const { head, range, partial } = result;
+  const { range, partial } = result;
   const headers = objectHeaders(head, input.overrides);
+  headers.push(...encryptionHeaders(head.encryption, request.headers));
   headers.push(...expiration);
   const byPart = input.options.partNumber !== undefined;
   if (byPart && head.partCount > 0) headers.push(['x-amz-mp-parts-count', String(head.partCount)]);
@@ -155,7 +158,12 @@ export const getObject = operation<ReadInput, ReadOutput>({
     checkOverrides(context, input);
     const result = context.objects.read(input.bucket, input.key, input.options);
     const expiration = expirationHeader(context, input.bucket, result.head);
-    return { input, signal: () => context.signal, result, expiration };
+    const target = { bucket: input.bucket, key: input.key, versionId: input.options.versionId };
+    const head = visibleHead(context, target, result.head);
+    const output = { input, signal: () => context.signal, result, head, expiration };
+    const { unlock } = result;
+    if (unlock === undefined || context.request.request.method === 'HEAD') return output;
+    return unlock().then((inline) => ({ ...output, result: { ...result, inline } }));
   },
   render: renderRead,
 });

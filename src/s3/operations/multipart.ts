@@ -2,6 +2,7 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { ByteRange } from '../../chunks/chunk-store.ts';
+import type { CustomerKey, EncryptionRequest } from '../../objects/encryption-contract.ts';
 import type { CopySource, PartChecksum, PutResult } from '../../objects/contract.ts';
 import type {
   CompletedPart,
@@ -13,6 +14,14 @@ import type {
 } from '../../objects/upload-contract.ts';
 import { isAnonymous } from '../accounts.ts';
 import { placeObject } from '../acl/placement.ts';
+import { encryptionFor } from '../encryption/bucket-default.ts';
+import {
+  type AskedEncryption,
+  checkRepeated,
+  encryptionHeaders,
+  parseEncryption,
+  writtenHeaders,
+} from '../encryption/headers.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -44,7 +53,9 @@ function partNumberOf(request: S3Request): number {
   return parsePartNumber(request.query.get('partNumber') ?? '');
 }
 
-type CreateInput = Omit<CreateUploadOptions, 'ownerId'>;
+type CreateInput = Omit<CreateUploadOptions, 'ownerId' | 'encryption'> & {
+  readonly encryption: AskedEncryption;
+};
 
 function parseCreate(request: S3Request): CreateInput {
   const { headers } = request;
@@ -59,7 +70,7 @@ function parseCreate(request: S3Request): CreateInput {
   }
   const wrong =
     (algorithm === 'CRC64NVME' && type === 'COMPOSITE') ||
-    ((algorithm === 'SHA1' || algorithm === 'SHA256') && type === 'FULL_OBJECT');
+    (algorithm !== undefined && !algorithm.startsWith('CRC') && type === 'FULL_OBJECT');
   if (wrong) {
     throw new S3Error('InvalidRequest', {
       message:
@@ -70,6 +81,7 @@ function parseCreate(request: S3Request): CreateInput {
   return {
     ...objectOf(request),
     attributes: parseAttributes(headers),
+    encryption: parseEncryption(headers),
     checksum:
       algorithm === undefined
         ? undefined
@@ -77,7 +89,7 @@ function parseCreate(request: S3Request): CreateInput {
   };
 }
 
-function renderCreate(upload: Upload): S3Response {
+function renderCreate(upload: Upload, request: S3Request): S3Response {
   const checksum: (readonly [string, string])[] =
     upload.checksum === undefined
       ? []
@@ -90,7 +102,7 @@ function renderCreate(upload: Upload): S3Response {
     element('Bucket', upload.bucket) +
       element('Key', upload.key) +
       element('UploadId', upload.uploadId),
-    checksum,
+    [...checksum, ...writtenHeaders(upload.encryption, request.headers)],
   );
 }
 
@@ -105,7 +117,8 @@ function createUpload(context: OperationContext, input: CreateInput): Promise<Up
   const lock = lockHeaders(context.request.request.headers, context.clock.now());
   const attributes = { ...input.attributes, lock, acl };
   const initiatorId = ownerId === identity.ownerId ? undefined : identity.ownerId;
-  return objects.createUpload({ ...input, attributes, ownerId, initiatorId });
+  const encryption = encryptionFor(objects, input.bucket, input.encryption);
+  return objects.createUpload({ ...input, attributes, ownerId, initiatorId, encryption });
 }
 
 export const createMultipartUpload = operation<CreateInput, Upload>({
@@ -119,6 +132,33 @@ export const createMultipartUpload = operation<CreateInput, Upload>({
 interface PartInput {
   readonly address: UploadAddress;
   readonly partNumber: number;
+  readonly encryption: EncryptionRequest | undefined;
+}
+
+function parsePart(request: S3Request): PartInput {
+  refuseUnbuiltHeaders(request.headers);
+  const { request: encryption } = parseEncryption(request.headers);
+  return { address: uploadOf(request), partNumber: partNumberOf(request), encryption };
+}
+
+/**
+ * The customer's key that a part, or the end of an upload, is sent with. How the upload is
+ * encrypted was said when it began; whoever says it again must say the same.
+ */
+function customerKeyOf(
+  objects: OperationContext['objects'],
+  address: UploadAddress,
+  encryption: EncryptionRequest | undefined,
+): CustomerKey | undefined {
+  if (encryption === undefined) return undefined;
+  if (encryption.mode === 'customer') return encryption.customerKey;
+  try {
+    checkRepeated(encryption, objects.upload(address).encryption);
+  } catch (error) {
+    // Whether it may be over is the store's to say.
+    if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') throw error;
+  }
+  return undefined;
 }
 
 export const uploadPart = operation<PartInput, Part>({
@@ -128,13 +168,15 @@ export const uploadPart = operation<PartInput, Part>({
   impliedChecksum: (objects, request) =>
     objects.uploadChecksum(uploadOf(request)) ?? impliedChecksum(request.headers),
   parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
     bodyChecksumAlgorithm(request.headers);
-    return { address: uploadOf(request), partNumber: partNumberOf(request) };
+    return parsePart(request);
   },
-  run: (context, input, body) =>
-    context.objects.putPart(input.address, input.partNumber, body, context.signal),
-  render: (part) => ({
+  run: ({ objects, signal }, input, body) => {
+    const { address, partNumber, encryption } = input;
+    const customerKey = customerKeyOf(objects, address, encryption);
+    return objects.putPart(address, partNumber, body, signal, customerKey);
+  },
+  render: (part, request) => ({
     status: 200,
     headers: [
       ['ETag', `"${part.etag}"`],
@@ -146,6 +188,7 @@ export const uploadPart = operation<PartInput, Part>({
               part.checksum.value,
             ] as const,
           ]),
+      ...encryptionHeaders(part.encryption, request.headers),
     ],
     body: undefined,
   }),
@@ -159,15 +202,11 @@ interface PartCopyInput extends PartInput {
 export const uploadPartCopy = operation<PartCopyInput, Part>({
   action: 's3:PutObject',
   body: 'none',
-  parse: (request) => {
-    refuseUnbuiltHeaders(request.headers);
-    return {
-      address: uploadOf(request),
-      partNumber: partNumberOf(request),
-      source: parseCopySource(request),
-      range: parseCopySourceRange(request),
-    };
-  },
+  parse: (request) => ({
+    ...parsePart(request),
+    source: parseCopySource(request),
+    range: parseCopySourceRange(request),
+  }),
   run: (context, input) => {
     const { bucket, key, versionId } = input.source;
     context.authorize('s3:GetObject', bucket, key, versionId);
@@ -177,9 +216,10 @@ export const uploadPartCopy = operation<PartCopyInput, Part>({
       input.source,
       input.range,
       context.signal,
+      customerKeyOf(context.objects, input.address, input.encryption),
     );
   },
-  render: (part) =>
+  render: (part, request) =>
     xmlResponse(
       'CopyPartResult',
       element('LastModified', timestamp(part.mtimeMs)) +
@@ -187,6 +227,7 @@ export const uploadPartCopy = operation<PartCopyInput, Part>({
         (part.checksum === undefined
           ? ''
           : element(`Checksum${part.checksum.algorithm}`, part.checksum.value)),
+      encryptionHeaders(part.encryption, request.headers),
     ),
 });
 
@@ -228,7 +269,9 @@ export function parseCompletedParts(text: string): CompletedPart[] {
   return parts;
 }
 
-type CompleteInput = Omit<CompleteOptions, 'parts'>;
+type CompleteInput = Omit<CompleteOptions, 'parts' | 'customerKey'> & {
+  readonly encryption: EncryptionRequest | undefined;
+};
 
 interface CompleteOutput {
   readonly input: CompleteInput;
@@ -250,6 +293,7 @@ function parseComplete(request: S3Request): CompleteInput {
     checksum: headerChecksum(request.headers),
     checksumType: parseChecksumType(request.headers.get('x-amz-checksum-type')),
     size: size === undefined ? undefined : Number(size),
+    encryption: parseEncryption(request.headers).request,
   };
 }
 
@@ -268,7 +312,11 @@ function renderComplete(output: CompleteOutput, request: S3Request): S3Response 
         ? ''
         : element(`Checksum${checksum.algorithm}`, checksum.value) +
           element('ChecksumType', checksum.type)),
-    [...versionHeaders(result.versionId), ...expiration],
+    [
+      ...versionHeaders(result.versionId),
+      ...encryptionHeaders(result.encryption, request.headers),
+      ...expiration,
+    ],
   );
 }
 
@@ -280,7 +328,9 @@ export const completeMultipartUpload = operation<CompleteInput, CompleteOutput>(
   parse: parseComplete,
   run: async (context, input, body) => {
     const parts = parseCompletedParts(await readDocument(body, LIMITS.completeXmlBytes));
-    const result = await context.objects.completeUpload({ ...input, parts }, context.signal);
+    const customerKey = customerKeyOf(context.objects, input, input.encryption);
+    const options = { ...input, parts, customerKey };
+    const result = await context.objects.completeUpload(options, context.signal);
     const { bucket, key } = input;
     const { size, etag, versionId } = result;
     const name = 'ObjectCreated:CompleteMultipartUpload';

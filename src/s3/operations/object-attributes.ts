@@ -6,6 +6,8 @@
 import { LIMITS } from '../../base/limits.ts';
 import { S3Error } from '../../base/s3-error.ts';
 import type { ObjectPart, ReadResult } from '../../objects/contract.ts';
+import type { CustomerKey } from '../../objects/encryption-contract.ts';
+import { parseCustomerKey } from '../encryption/headers.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -20,6 +22,7 @@ interface Input {
   readonly bucket: string;
   readonly key: string;
   readonly versionId: string | undefined;
+  readonly customerKey: CustomerKey | undefined;
   readonly wanted: ReadonlySet<Attribute>;
   readonly after: number;
   readonly limit: number;
@@ -61,6 +64,7 @@ function parse(request: S3Request): Input {
   return {
     ...objectOf(request),
     versionId: parseVersionId(request),
+    customerKey: parseCustomerKey(request.headers),
     wanted: parseAttributes(request.headers.get(HEADER)),
     after: parseNumber(request, 'x-amz-part-number-marker', 0),
     limit: Math.min(
@@ -124,7 +128,9 @@ export const getObjectAttributes = operation<Input, Output>({
   run: (context, input) => {
     const { bucket, key, versionId } = input;
     context.authorize('s3:GetObject', bucket, key, versionId);
-    const result = context.objects.read(bucket, key, { conditions: {}, versionId });
+    const { customerKey } = input;
+    const options = { conditions: {}, versionId, customerKey };
+    const result = context.objects.read(bucket, key, options);
     return { input, result };
   },
   render,

@@ -51,6 +51,11 @@ export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = [
   'CRC64NVME',
   'SHA1',
   'SHA256',
+  'SHA512',
+  'MD5',
+  'XXHASH64',
+  'XXHASH3',
+  'XXHASH128',
 ];
 
 /** Full-object, and combined from the checksums of parts without reading them. */
@@ -65,8 +70,6 @@ export const DELETE_CONDITIONS: ReadonlySet<string> = new Set([
 const NONE: ReadonlySet<string> = new Set();
 
 const UNBUILT_PREFIXES = [
-  'x-amz-server-side-encryption',
-  'x-amz-copy-source-server-side-encryption',
   'x-amz-write-offset-bytes',
   // Conditions that only a delete has: nothing else may seem to keep them.
   ...DELETE_CONDITIONS,

@@ -7,7 +7,7 @@ import type { S3Request } from '../request.ts';
 import { bucketOf, objectOf } from '../resource.ts';
 import { element } from '../xml.ts';
 import { readXml, type XmlNode } from '../xml-reader.ts';
-import { readDocument, xmlResponse } from './document.ts';
+import { readAuthorized, readDocument, xmlResponse } from './document.ts';
 import { parseVersionId } from './version-id.ts';
 
 /** As the object store reads it. */
@@ -146,14 +146,20 @@ interface RetentionInput {
 
 export const putObjectRetention = operation<RetentionInput, void>({
   action: 's3:PutObjectRetention',
+  authorizes: 'document',
   body: 'document',
   documentBytesMax: LIMITS.configXmlBytes,
   parse: (request) => ({ target: targetOf(request), bypass: bypasses(request) }),
   run: async (context, { target, bypass }, body) => {
-    // In this order: a bucket without Object Lock is told so, whatever the document says.
-    context.objects.lock(target);
-    const text = await readDocument(body, LIMITS.configXmlBytes);
-    const retention = parseRetention(text, context.clock.now());
+    const { bucket, key, versionId } = target;
+    const parse = (text: string): Retention | undefined =>
+      parseRetention(text, context.clock.now());
+    const text = readDocument(body, LIMITS.configXmlBytes);
+    const retention = await readAuthorized(text, parse, (said) => {
+      context.authorize('s3:PutObjectRetention', bucket, key, versionId, { retention: said });
+      // In this order: a bucket without Object Lock is told so, whatever the document says.
+      context.objects.lock(target);
+    });
     if (bypass) {
       context.authorize('s3:BypassGovernanceRetention', target.bucket, target.key);
     }
@@ -178,17 +184,26 @@ export const getObjectRetention = operation<LockTarget, Retention>({
     ),
 });
 
+function parseLegalHold(text: string): boolean {
+  const status = fieldsOf(readXml(text, 'LegalHold'), ['Status']).get('Status')?.text.trim();
+  if (status !== 'ON' && status !== 'OFF') throw new S3Error('MalformedXML');
+  return status === 'ON';
+}
+
 export const putObjectLegalHold = operation<LockTarget, void>({
   action: 's3:PutObjectLegalHold',
+  authorizes: 'document',
   body: 'document',
   documentBytesMax: LIMITS.configXmlBytes,
   parse: targetOf,
   run: async (context, target, body) => {
-    context.objects.lock(target);
-    const text = await readDocument(body, LIMITS.configXmlBytes);
-    const status = fieldsOf(readXml(text, 'LegalHold'), ['Status']).get('Status')?.text.trim();
-    if (status !== 'ON' && status !== 'OFF') throw new S3Error('MalformedXML');
-    await context.objects.setLegalHold(target, status === 'ON');
+    const { bucket, key, versionId } = target;
+    const text = readDocument(body, LIMITS.configXmlBytes);
+    const legalHold = await readAuthorized(text, parseLegalHold, (said) => {
+      context.authorize('s3:PutObjectLegalHold', bucket, key, versionId, { legalHold: said });
+      context.objects.lock(target);
+    });
+    await context.objects.setLegalHold(target, legalHold);
   },
   render: () => ({ status: 200, headers: [], body: undefined }),
 });

@@ -5,10 +5,10 @@ import { S3Error } from '../../base/s3-error.ts';
 import type { Body } from '../../body/body.ts';
 import { CONFIGS } from '../access-rules.ts';
 import { isPublicAcl } from '../acl/acl.ts';
-import { operation } from '../operation.ts';
+import { type OperationContext, operation } from '../operation.ts';
 import { isPublicPolicy } from '../policy/exposure.ts';
 import { malformed } from '../policy/malformed.ts';
-import { parsePolicy } from '../policy/policy.ts';
+import { parsePolicy, type Statement } from '../policy/policy.ts';
 import type { S3Response } from '../request.ts';
 import { bucketOf } from '../resource.ts';
 import { element } from '../xml.ts';
@@ -28,15 +28,36 @@ async function readPolicy(body: Body): Promise<string> {
   }
 }
 
+/** S3 takes no statement that lets in everybody it does not name. */
+function allowsAllOthers({ effect, principals }: Statement): boolean {
+  return effect === 'Allow' && principals?.except === true;
+}
+
+/** A policy may let others in, but never let them at itself: it stays with the owner's account. */
+function refuseStrangers(context: OperationContext, name: string): void {
+  const { accounts, identity, objects, request } = context;
+  const { ownerId } = objects.bucket(name);
+  if (identity.ownerId === ownerId || accounts.byId(identity.ownerId)?.admin === true) return;
+  throw new S3Error('MethodNotAllowed', {
+    fields: { Method: request.request.method, ResourceType: 'BUCKETPOLICY' },
+  });
+}
+
 export const putBucketPolicy = operation<string, void>({
   action: 's3:PutBucketPolicy',
   body: 'document',
   documentBytesMax: LIMITS.configXmlBytes,
   parse: bucketOf,
-  run: async ({ accounts, objects, rules }, name, body) => {
+  run: async (context, name, body) => {
+    const { accounts, objects, rules } = context;
     const text = await readPolicy(body);
+    refuseStrangers(context, name);
     const knows = (id: string): boolean => accounts.byId(id) !== undefined;
-    const isPublic = isPublicPolicy(parsePolicy(text, { bucket: name, knows }));
+    const policy = parsePolicy(text, { bucket: name, knows });
+    if (policy.statements.some(allowsAllOthers)) {
+      throw malformed('Allow with NotPrincipal is not allowed.');
+    }
+    const isPublic = isPublicPolicy(policy);
     await objects.configureBucket(name, CONFIGS.policy, () => {
       const { BlockPublicPolicy } = rules.publicAccess(objects.bucket(name));
       if (isPublic && BlockPublicPolicy) throw new S3Error('AccessDenied');
@@ -50,7 +71,9 @@ export const getBucketPolicy = operation<string, string>({
   action: 's3:GetBucketPolicy',
   body: 'none',
   parse: bucketOf,
-  run: ({ objects }, name) => {
+  run: (context, name) => {
+    refuseStrangers(context, name);
+    const { objects } = context;
     const text = objects.bucket(name).configs.get(CONFIGS.policy);
     if (text === undefined) {
       throw new S3Error('NoSuchBucketPolicy', { fields: { BucketName: name } });
@@ -68,7 +91,10 @@ export const deleteBucketPolicy = operation<string, void>({
   action: 's3:DeleteBucketPolicy',
   body: 'none',
   parse: bucketOf,
-  run: ({ objects }, name) => objects.configureBucket(name, CONFIGS.policy, () => undefined),
+  run: async (context, name) => {
+    refuseStrangers(context, name);
+    await context.objects.configureBucket(name, CONFIGS.policy, () => undefined);
+  },
   render: () => NO_CONTENT,
 });
 

@@ -4,6 +4,8 @@
  * from the fields themselves.
  * Source: AmazonS3/latest/API/RESTObjectPOST.html
  */
+import { writtenHeaders } from '../encryption/headers.ts';
+import { parseTagging } from '../documents/object-tags.ts';
 import { operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -12,7 +14,6 @@ import { element, xmlDocument } from '../xml.ts';
 import { XML_HEADERS } from './document.ts';
 import { checksumHeaders, impliedChecksum } from './object-headers.ts';
 import { type PutInput, parsePut, writeObject, type Written } from './put-object.ts';
-import { parseTagging } from './tagging.ts';
 import { versionHeaders } from './version-id.ts';
 
 function parsePost(request: S3Request): PutInput {
@@ -55,6 +56,7 @@ function render({ result, expiration }: Written, request: S3Request): S3Response
     ['Location', location ?? locationOf(request)],
     ...checksumHeaders(result.checksum),
     ...versionHeaders(result.versionId),
+    ...writtenHeaders(result.encryption, request.headers),
     ...expiration,
   ];
   if (location !== undefined) return { status: 303, headers, body: undefined };

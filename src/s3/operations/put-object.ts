@@ -11,6 +11,8 @@ import type {
   PutResult,
 } from '../../objects/contract.ts';
 import { placeObject } from '../acl/placement.ts';
+import { encryptionFor } from '../encryption/bucket-default.ts';
+import { type AskedEncryption, parseEncryption, writtenHeaders } from '../encryption/headers.ts';
 import { type OperationContext, operation } from '../operation.ts';
 import type { S3Request, S3Response } from '../request.ts';
 import { objectOf } from '../resource.ts';
@@ -40,6 +42,7 @@ export interface PutInput {
   readonly attributes: ObjectAttributes;
   readonly conditions: Conditions;
   readonly checksumAlgorithm: ChecksumAlgorithm | undefined;
+  readonly encryption: AskedEncryption;
 }
 
 export function parsePut(request: S3Request): PutInput {
@@ -49,6 +52,7 @@ export function parsePut(request: S3Request): PutInput {
     attributes: parseAttributes(request.headers),
     conditions: parseWriteConditions(request.headers),
     checksumAlgorithm: bodyChecksumAlgorithm(request.headers) ?? DEFAULT_CHECKSUM,
+    encryption: parseEncryption(request.headers),
   };
 }
 
@@ -76,6 +80,7 @@ export async function writeObject(
   const result = await context.objects.put(
     {
       ...input,
+      encryption: encryptionFor(context.objects, bucket, input.encryption),
       attributes: plain ? attributes : { ...attributes, lock, acl },
       ownerId,
       signal: context.signal,
@@ -96,19 +101,22 @@ export const putObject = operation<PutInput, Written>({
   impliedChecksum: (_, request) => impliedChecksum(request.headers),
   parse: parsePut,
   run: (context, input, body) => writeObject(context, input, body, 'Put'),
-  render: ({ result, expiration }) => ({
+  render: ({ result, expiration }, request) => ({
     status: 200,
     headers: [
       ['ETag', `"${result.etag}"`],
       ...checksumHeaders(result.checksum),
       ...versionHeaders(result.versionId),
+      ...writtenHeaders(result.encryption, request.headers),
       ...expiration,
     ],
     body: undefined,
   }),
 });
 
-type CopyInput = Omit<CopyOptions, 'ownerId' | 'acl' | 'signal' | 'lock'>;
+type CopyInput = Omit<CopyOptions, 'ownerId' | 'acl' | 'signal' | 'lock' | 'encryption'> & {
+  readonly encryption: AskedEncryption;
+};
 
 interface Place {
   readonly bucket: string;
@@ -143,9 +151,11 @@ function parseCopy(request: S3Request): CopyInput {
   const replaceTags = directive(request, 'x-amz-tagging-directive') === 'REPLACE';
   const storageClass = parseStorageClass(headers);
   const redirect = headers.get('x-amz-website-redirect-location');
+  const encryption = parseEncryption(headers);
   const itself =
     source.bucket === target.bucket && source.key === target.key && source.versionId === undefined;
-  if (itself && !replaceMetadata && storageClass === undefined && redirect === undefined) {
+  const changes = storageClass ?? redirect ?? encryption.request;
+  if (itself && !replaceMetadata && changes === undefined) {
     throw new S3Error('InvalidRequest', {
       message:
         'This copy request is illegal because it is trying to copy an object to itself without ' +
@@ -162,10 +172,11 @@ function parseCopy(request: S3Request): CopyInput {
     storageClass,
     checksumAlgorithm: parseChecksumAlgorithm(headers.get('x-amz-checksum-algorithm')),
     conditions: parseWriteConditions(headers),
+    encryption,
   };
 }
 
-function renderCopy({ result, expiration }: Copied): S3Response {
+function renderCopy({ result, expiration }: Copied, request: S3Request): S3Response {
   const checksum = result.checksum;
   const inner =
     element('LastModified', timestamp(result.mtimeMs)) +
@@ -180,6 +191,7 @@ function renderCopy({ result, expiration }: Copied): S3Response {
   return xmlResponse('CopyObjectResult', inner, [
     ...versionHeaders(versionId),
     ...source,
+    ...writtenHeaders(result.encryption, request.headers),
     ...expiration,
   ]);
 }
@@ -195,6 +207,7 @@ export const copyObject = operation<CopyInput, Copied>({
     const placed = placeObject(context, bucket);
     const result = await context.objects.copy({
       ...input,
+      encryption: encryptionFor(context.objects, bucket, input.encryption),
       lock: lockHeaders(context.request.request.headers, context.clock.now()),
       ...placed,
       signal: context.signal,

@@ -4,7 +4,9 @@
  * Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
  */
 import type { Permission } from '../acl/acl.ts';
+import type { Action } from '../operation.ts';
 import type { S3Request } from '../request.ts';
+import type { Said } from './condition-keys.ts';
 
 const OBJECT_ACTIONS = `AbortMultipartUpload BypassGovernanceRetention DeleteObject
 DeleteObjectTagging DeleteObjectVersion DeleteObjectVersionTagging GetObject GetObjectAcl
@@ -94,9 +96,11 @@ export function actionOfVersion(action: string, versionId: string | undefined): 
 }
 
 export interface Demand {
-  readonly action: string;
+  readonly action: Action;
   /** Condition keys that speak of the same thing: who allows on their terms has allowed it. */
   readonly keys: readonly string[];
+  /** Of the object that is there, as a request of its own would. */
+  readonly existing?: boolean;
 }
 
 const ACL_DEMAND: Demand = {
@@ -104,6 +108,13 @@ const ACL_DEMAND: Demand = {
   keys: ['s3:x-amz-acl', 's3:x-amz-grant-'],
 };
 const TAGGING_DEMAND: Demand = { action: 's3:PutObjectTagging', keys: ['s3:requestobjecttag'] };
+const READ_DEMAND: Demand = { action: 's3:GetObject', keys: [], existing: true };
+/** Those whose `If-Match` speaks of what is written or removed. */
+const OF_ETAGS: ReadonlySet<string> = new Set([
+  's3:PutObject',
+  's3:DeleteObject',
+  's3:DeleteObjectVersion',
+]);
 const PLAIN_ACLS: ReadonlySet<string> = new Set(['private', 'bucket-owner-full-control']);
 
 /** True when the headers give others than the owners something. */
@@ -114,11 +125,23 @@ export function setsAcl(headers: S3Request['headers']): boolean {
   return false;
 }
 
+function guesses(headers: S3Request['headers']): boolean {
+  const matched = headers.get('if-match') ?? '*';
+  if (matched.trim() !== '*' || headers.has('x-amz-if-match-size')) return true;
+  return headers.has('x-amz-if-match-last-modified-time');
+}
+
 /** What a request needs beyond the action of its operation. */
-export function demandsOf(action: string, { headers }: S3Request): readonly Demand[] {
+export function demandsOf(
+  action: string,
+  { form, headers }: S3Request,
+  said: Said | undefined,
+): readonly Demand[] {
   const demands: Demand[] = [];
+  // Whether an ETag is the right one is for those who may read it.
+  if (OF_ETAGS.has(action) && guesses(headers)) demands.push(READ_DEMAND);
   if (action === 's3:PutObject') {
-    if (headers.get('x-amz-tagging')) demands.push(TAGGING_DEMAND);
+    if (headers.get('x-amz-tagging') || form?.get('tagging')) demands.push(TAGGING_DEMAND);
     if (setsAcl(headers)) demands.push(ACL_DEMAND);
     if (headers.has('x-amz-object-lock-legal-hold')) {
       const keys = ['s3:object-lock-legal-hold'];
@@ -128,9 +151,14 @@ export function demandsOf(action: string, { headers }: S3Request): readonly Dema
       demands.push({ action: 's3:PutObjectRetention', keys: ['s3:object-lock-'] });
     }
   } else if (action === 's3:CreateBucket') {
+    if (said?.tags !== undefined) demands.push({ action: 's3:TagResource', keys: [] });
     if (setsAcl(headers)) demands.push({ action: 's3:PutBucketAcl', keys: [] });
     if (headers.has('x-amz-object-ownership')) {
       demands.push({ action: 's3:PutBucketOwnershipControls', keys: [] });
+    }
+    if (headers.has('x-amz-bucket-object-lock-enabled')) {
+      demands.push({ action: 's3:PutBucketObjectLockConfiguration', keys: [] });
+      demands.push({ action: 's3:PutBucketVersioning', keys: [] });
     }
   }
   return demands;

@@ -2,7 +2,7 @@
  * What a policy says to one request: a deny, an allow, or nothing. Pure, and for one document:
  * how policies, ACLs and ownership decide together stands in `authz.ts`.
  */
-import { conditionValues, type RequestFacts } from './condition-keys.ts';
+import { conditionValues, isOfDocument, type RequestFacts } from './condition-keys.ts';
 import { fulfils } from './conditions.ts';
 import { matchesPattern, type Variables } from './glob.ts';
 import type { Policy, Statement } from './policy.ts';
@@ -53,13 +53,24 @@ export function evaluate(policy: Policy, ask: PolicyAsk): Verdict {
   return verdict;
 }
 
-/** Whether something allows it on conditions about one of `keys` (beginnings of key names). */
+/** Whether a condition looks at what only a request's document may say. */
+export function speaksOfDocuments({ statements }: Policy): boolean {
+  return statements.some(({ conditions }) => conditions.some(({ key }) => isOfDocument(key)));
+}
+
+/**
+ * Whether something allows it on conditions that name one of `keys` (beginnings of key names).
+ * One that only says what a value must not be, or that there must be one, names nothing.
+ */
 export function allowsOnTerms(policy: Policy, ask: PolicyAsk, keys: readonly string[]): boolean {
   const variables = variablesOf(ask.facts);
   return policy.statements.some(
     (statement) =>
       statement.effect === 'Allow' &&
-      statement.conditions.some(({ key }) => keys.some((start) => key.startsWith(start))) &&
+      statement.conditions.some(
+        ({ key, kind, negated }) =>
+          kind !== undefined && !negated && keys.some((start) => key.startsWith(start)),
+      ) &&
       applies(statement, ask, variables),
   );
 }

@@ -11,6 +11,7 @@ import { DigestSessions, type DigestTask } from '../../../src/body/digest-sessio
 import { DigestSlots } from '../../../src/body/digest-slots.ts';
 import { ARENA_RESERVED_BYTES } from '../../../src/memory/arena.ts';
 import { loadKernels } from '../../../src/wasm/kernels.ts';
+import { XxHash } from '../../../src/wasm/xx-hash.ts';
 import { crc } from '../../../src/wasm/scalar.ts';
 import { patterned, planOf, SIGNER } from '../../support/chunked-wire.ts';
 
@@ -23,8 +24,11 @@ const payload = new Uint8Array(memory.buffer, ARENA_RESERVED_BYTES, BYTES);
 payload.set(patterned(BYTES));
 
 function slowDigest(name: DigestName, bytes: Uint8Array): string {
-  if (name === 'md5' || name === 'sha1' || name === 'sha256') {
+  if (name === 'md5' || name === 'sha1' || name === 'sha256' || name === 'sha512') {
     return createHash(name).update(bytes).digest('hex');
+  }
+  if (name === 'xxhash64' || name === 'xxhash3' || name === 'xxhash128') {
+    return hex(new XxHash(name).update(bytes).digest());
   }
   const digits = name === 'crc64nvme' ? 16 : 8;
   return crc(name, 0n, bytes).toString(16).padStart(digits, '0');

@@ -50,6 +50,11 @@ describe('the digests', () => {
     crc32: 'cbf43926',
     crc32c: 'e3069283',
     crc64nvme: 'ae8b14860a799888',
+    sha512: createHash('sha512').update(NINE).digest('hex'),
+    // By the reference implementation.
+    xxhash64: '8cb841db40e6ae83',
+    xxhash3: '72dcb18b67a17dff',
+    xxhash128: '33119477ede5dcd5e9716427681d5860',
   };
 
   it('have their published values, streamed and at once', () => {

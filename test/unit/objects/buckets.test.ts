@@ -113,6 +113,35 @@ describe('buckets', () => {
     expect(left).toEqual([]);
   });
 
+  it.each([3, 700_000])(
+    'made again under the same name take no object of %i bytes',
+    async (size) => {
+      await room.createBucket();
+      let end = (): void => {};
+      const after = new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      const writing = room.put('k', new Uint8Array(size), { body: { after } });
+      await room.store.deleteBucket(BUCKET);
+      await room.createBucket();
+      end();
+      expect(await failureCode(() => writing)).toBe('NoSuchBucket');
+      expect(await failureCode(() => room.store.read(BUCKET, 'k', { conditions: {} }))).toBe(
+        'NoSuchKey',
+      );
+      expect(room.chunks.ids).toEqual([]);
+    },
+  );
+
+  it('made again under the same name take no configuration of the one before', async () => {
+    await room.createBucket();
+    const first = room.store.deleteBucket(BUCKET);
+    const second = room.createBucket();
+    const third = room.store.configureBucket(BUCKET, 'policy', () => '{}');
+    await Promise.all([first, second, expect(third).rejects.toThrow('bucket does not exist')]);
+    expect(room.store.bucket(BUCKET).configs.size).toBe(0);
+  });
+
   it('a deletion that a crash cut off is ended or undone by the next start', async () => {
     await room.createBucket('empty');
     await room.createBucket('full');

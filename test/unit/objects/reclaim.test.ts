@@ -4,6 +4,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import { StoreError } from '../../../src/base/store-error.ts';
 import { openObjects } from '../../../src/objects/object-store.ts';
 import { content } from '../../support/content.ts';
+import { memoryBodies } from '../../support/memory-bodies.ts';
 import { GRACE_MS, ObjectRoom } from '../../support/object-room.ts';
 
 const KIB = 1024;
@@ -71,7 +72,8 @@ describe('the reclaimer', () => {
       close: async () => {},
     };
     const { arena } = room;
-    const options = { engine, arena, clock: systemClock, log: silentLog, uploadDays: 7 };
+    const own = { keys: room.keys, bodies: memoryBodies(arena) };
+    const options = { engine, arena, ...own, clock: systemClock, log: silentLog, uploadDays: 7 };
     room.store = await openObjects({ ...options, reclaimGraceMs: 20 });
     await room.put('a', content(100 * KIB));
     await room.delete('a');

@@ -95,7 +95,7 @@ describe('PutObject', () => {
     ['MetadataTooLarge', { 'x-amz-meta-a': 'x'.repeat(2048) }],
     ['MetadataTooLarge', { 'content-disposition': 'x'.repeat(2048) }],
     ['InvalidStorageClass', { 'x-amz-storage-class': 'FAST' }],
-    ['NotImplemented', { 'x-amz-server-side-encryption': 'AES256' }],
+    ['NotImplemented', { 'x-amz-server-side-encryption': 'aws:kms:dsse' }],
     ['AccessControlListNotSupported', { 'x-amz-acl': 'public-read' }],
     ['InvalidArgument', { 'x-amz-object-lock-mode': 'GOVERNANCE' }],
     ['NotImplemented', { 'if-none-match': `"${ETAG}"` }],
@@ -221,7 +221,8 @@ describe('GetObject and HeadObject', () => {
     ['InvalidArgument', '/b/k?partNumber=10001', {}],
     ['InvalidArgument', '/b/k?partNumber=x', {}],
     ['InvalidRequest', '/b/k?partNumber=1', { range: 'bytes=0-1' }],
-    ['InvalidRequest', '/b/k', { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }],
+    ['InvalidArgument', '/b/k', { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }],
+    ['InvalidArgument', '/b/k', { 'x-amz-server-side-encryption': 'AES256' }],
   ];
   for (const [code, target, headers] of refused) {
     it(`answers ${code} to ${target} ${JSON.stringify(headers)}`, async () => {

@@ -1,7 +1,7 @@
 /** The policy evaluator against its slow twin, and against AWS's documented examples. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RequestFacts } from '../../../../src/s3/policy/condition-keys.ts';
+import type { RequestFacts, Said } from '../../../../src/s3/policy/condition-keys.ts';
 import { allowsOnTerms, evaluate } from '../../../../src/s3/policy/evaluate.ts';
 import { compilePattern, matchesPattern } from '../../../../src/s3/policy/glob.ts';
 import { parsePolicy } from '../../../../src/s3/policy/policy.ts';
@@ -19,16 +19,23 @@ interface Asked {
   readonly remote?: string;
   readonly secure?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
+  readonly said?: Said;
+  readonly form?: Readonly<Record<string, string>>;
 }
 
-function facts({ target = '/b/k', headers = {}, user, remote, secure, tags }: Asked): RequestFacts {
+function facts(asked: Asked): RequestFacts {
+  const { target = '/b/k', headers = {}, user, remote, secure, tags, said, form } = asked;
   const head = {
     ...plainHead({ target, headers }),
     remoteAddress: remote ?? '10.1.2.3',
     secure: secure ?? false,
   };
   return {
-    request: resolveRequest(head, 'id', []),
+    request: {
+      ...resolveRequest(head, 'id', []),
+      form: form && new Map(Object.entries(form)),
+    },
+    said,
     principal: { id: user ?? 'nobody', name: user ?? 'nobody', anonymous: user === undefined },
     nowMs: NOW_MS,
     resourceAccount: 'owner',
@@ -182,6 +189,8 @@ type Case = readonly [condition: Readonly<Record<string, object>>, asked: Asked,
 
 const ADDRESS = { IpAddress: { 'aws:SourceIp': ['203.0.113.0/24', '2001:DB8::/32'] } };
 const OUTSIDE = { NotIpAddress: { 'aws:SourceIp': '203.0.113.0/24' } };
+const TAGGING = '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>';
+const retention = { mode: 'COMPLIANCE' as const, untilMs: NOW_MS + 2.5 * 86_400_000 };
 const CASES: readonly Case[] = [
   [ADDRESS, { remote: '203.0.113.9' }, true],
   [ADDRESS, { remote: '::ffff:203.0.113.9' }, true],
@@ -244,6 +253,53 @@ const CASES: readonly Case[] = [
   [{ StringEquals: { 'aws:MultiFactorAuthAge': '1' } }, {}, false],
   [{ StringNotEquals: { 'aws:SourceVpc': 'vpc-1' } }, {}, true],
   [{ StringEquals: { 's3:TlsVersion': '1.2' } }, {}, false],
+  [{ Bool: { 'aws:PrincipalIsAWSService': 'false' } }, { user: 'ann' }, true],
+  [{ StringEquals: { 'aws:userid': 'anonymous' } }, {}, true],
+  // One source, however it is written.
+  ...['b/x%20y', '/b/x y', 'b/x+y?versionId=1', '%62/x y'].flatMap((source): Case[] => {
+    const headers = { 'x-amz-copy-source': source };
+    return [
+      [{ StringLike: { 's3:x-amz-copy-source': 'b/x *' } }, { headers }, true],
+      [{ StringEquals: { 's3:x-amz-copy-source': '/b/x y' } }, { headers }, true],
+      [{ StringNotLike: { 's3:x-amz-copy-source': 'b/*' } }, { headers }, false],
+      [{ StringNotLike: { 's3:x-amz-copy-source': 'c/*' } }, { headers }, true],
+    ];
+  }),
+  [
+    { StringEquals: { 's3:x-amz-copy-source': '/%' } },
+    { headers: { 'x-amz-copy-source': '%' } },
+    true,
+  ],
+  // What stands in documents and forms.
+  [{ StringEquals: { 's3:RequestObjectTag/a': 'b' } }, { said: { tags: { a: 'b' } } }, true],
+  [{ StringEquals: { 's3:RequestObjectTag/a': 'b' } }, { said: { tags: {} } }, false],
+  [{ StringEquals: { 's3:RequestObjectTag/a': 'b' } }, { form: { tagging: TAGGING } }, true],
+  [{ StringEquals: { 's3:RequestObjectTag/a': 'b' } }, { form: { tagging: 'a=b' } }, false],
+  [{ StringEquals: { 's3:object-lock-legal-hold': 'ON' } }, { said: { legalHold: true } }, true],
+  [{ StringEquals: { 's3:object-lock-mode': 'COMPLIANCE' } }, { said: { retention } }, true],
+  [
+    { NumericEquals: { 's3:object-lock-remaining-retention-days': '3' } },
+    { said: { retention } },
+    true,
+  ],
+  [
+    { NumericGreaterThan: { 's3:object-lock-remaining-retention-days': '10' } },
+    { headers: { 'x-amz-object-lock-retain-until-date': '2026-12-03T12:00:01Z' } },
+    true,
+  ],
+  [
+    { DateLessThan: { 's3:object-lock-retain-until-date': '2026-11-27T00:00:00Z' } },
+    { said: { retention } },
+    true,
+  ],
+  [{ StringEquals: { 's3:LocationConstraint': 'eu' } }, { said: { location: 'eu' } }, true],
+  [{ StringEquals: { 's3:authType': 'POST' } }, { form: { policy: 'x' } }, true],
+  [{ StringEquals: { 's3:signatureversion': 'AWS' } }, { form: { awsaccesskeyid: 'x' } }, true],
+  [
+    { StringEquals: { 's3:x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } },
+    { target: '/b/k?X-Amz-Signature=x' },
+    true,
+  ],
 ];
 
 describe('a condition', () => {
@@ -290,4 +346,14 @@ it('an allow on terms is one whose conditions speak of them', () => {
   expect(allowsOnTerms(policy, ask('public-read'), ['s3:x-amz-acl'])).toBe(true);
   expect(allowsOnTerms(policy, ask('private'), ['s3:x-amz-acl'])).toBe(false);
   expect(allowsOnTerms(policy, ask('public-read'), ['s3:requestobjecttag'])).toBe(false);
+  // What only says what it must not be lets nobody have the rest.
+  for (const vague of [
+    { StringNotEquals: { 's3:x-amz-acl': 'private' } },
+    { Null: { 's3:x-amz-acl': 'false' } },
+  ]) {
+    const Vague = [{ ...allow, Resource, Condition: vague }];
+    const other = parsePolicy(JSON.stringify({ Statement: Vague }), home);
+    expect(evaluate(other, ask('public-read'))).toBe('allow');
+    expect(allowsOnTerms(other, ask('public-read'), ['s3:x-amz-acl'])).toBe(false);
+  }
 });
