@@ -90,7 +90,7 @@ async function measure(
     const startedMs = performance.now();
     await work(server);
     const seconds = (performance.now() - startedMs) / 1000;
-    const peakMiB = server.peakRssBytes() / MIB;
+    const peakMiB = (server.peakRssBytes() - server.mappedBytes()) / MIB;
     const verdict = peakMiB <= BOUND_MIB ? 'within' : 'OVER';
     process.stdout.write(
       `${name}: peak RSS ${peakMiB.toFixed(0)} MiB, ${verdict} the bound of ${BOUND_MIB} MiB ` +

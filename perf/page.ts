@@ -12,7 +12,7 @@ import {
   generatorOf,
   p50Of,
   p99Of,
-  peakMiBOf,
+  memoryText,
   rateOf,
   type Report,
   type Result,
@@ -78,7 +78,7 @@ export function resultTable(results: readonly Result[]): string {
       `${spreadText(rateOf(one))} ${rate}${beside}`,
       `${figure(p50Of(one).median)} / ${figure(p99Of(one).median)}`,
       `${figure(generatorOf(one).median)} ${cost}`,
-      figure(peakMiBOf(one)),
+      memoryText(one),
     ];
   });
   return markdown([header, ...rows]);

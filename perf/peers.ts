@@ -93,6 +93,15 @@ const extra = flags.server.split(' ').filter((word) => word !== '');
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 5));
 const results: Result[] = [];
 const failures: string[] = [];
+const out = flags.write ? 'perf/results' : flags.out;
+
+function save(): void {
+  const command = `npm run perf:peers -- ${process.argv.slice(2).join(' ')}`.trim();
+  const report: Report = { version: 1, machine: thisMachine(), command, results };
+  writeJson(join(out, 'peers.json'), { ...report, failures });
+  writeFileSync(join(out, 'peers.svg'), bars(results));
+}
+
 for (const medium of mediaOf(flags.medium, flags.disk)) {
   const chosen = flags.scenarios === undefined ? DEFAULT : pick(flags.scenarios, ALL);
   for (const scenario of chosen) {
@@ -103,13 +112,10 @@ for (const medium of mediaOf(flags.medium, flags.disk)) {
     };
     const options = { rounds, quick: flags.quick, progress, onFailure };
     results.push(...(await runScenario(scenario, medium, sides, options)));
+    // After each: a run of hours that is stopped keeps what it measured.
+    save();
   }
 }
-const out = flags.write ? 'perf/results' : flags.out;
-const command = `npm run perf:peers -- ${process.argv.slice(2).join(' ')}`.trim();
-const report: Report = { version: 1, machine: thisMachine(), command, results };
-writeJson(join(out, 'peers.json'), { ...report, failures });
-writeFileSync(join(out, 'peers.svg'), bars(results));
 const sides = new Map(results.map((one) => [one.side, one]));
 const promises = [...sides.values()].map((one) => [one.side, one.redundancy, one.durability]);
 process.stdout.write(`${table(results)}\n\n${ratios(results)}\n\n`);

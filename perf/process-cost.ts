@@ -54,6 +54,20 @@ export const rssBytes = (pid: number): number => statusBytes(pid, 'VmRSS');
 /** Resident set at its highest since the start, bytes. */
 export const peakRssBytes = (pid: number): number => statusBytes(pid, 'VmHWM');
 
+/**
+ * Resident pages of databases that the process maps, bytes: the page cache, which the kernel takes
+ * back when it wants, counted here because VmRSS counts it.
+ */
+export function mappedDatabaseBytes(pid: number): number {
+  let kibibytes = 0;
+  let inDatabase = false;
+  for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) inDatabase = /\.mdb$/.test(line);
+    else if (inDatabase) kibibytes += Number(/^Rss:\s+(\d+) kB/.exec(line)?.[1] ?? 0);
+  }
+  return kibibytes * 1024;
+}
+
 export function minus(after: Cost, before: Cost): Cost {
   return { userMs: after.userMs - before.userMs, systemMs: after.systemMs - before.systemMs };
 }

@@ -23,6 +23,8 @@ export interface Sample {
   readonly p99Ms: number;
   /** Since the server's start. */
   readonly peakRssBytes: number;
+  /** Of it, pages of the mapped database. */
+  readonly mappedBytes?: number;
   /** What the machine did by itself right after, in the unit of `rate`. */
   readonly reference?: number;
 }
@@ -115,8 +117,18 @@ export function generatorOf({ unit, samples }: Result): Spread {
   return spreadOf(samples.map((one) => (one.generatorMs * UNITS[unit].scale) / one.units));
 }
 
+const highestMiB = (samples: readonly Sample[], of: (sample: Sample) => number): number =>
+  Math.max(...samples.map(of)) / 2 ** 20;
+
+/** Without pages of the mapped database, which are the kernel's cache. */
 export const peakMiBOf = ({ samples }: Result): number =>
-  Math.max(...samples.map(({ peakRssBytes }) => peakRssBytes)) / 2 ** 20;
+  highestMiB(samples, ({ peakRssBytes, mappedBytes = 0 }) => peakRssBytes - mappedBytes);
+
+/** Resident memory with the mapped database apart, where there is any to speak of. */
+export function memoryText(result: Result): string {
+  const mapped = highestMiB(result.samples, ({ mappedBytes = 0 }) => mappedBytes);
+  return figure(peakMiBOf(result)) + (mapped < 1 ? '' : ` + ${figure(mapped)} mapped`);
+}
 
 export const p50Of = ({ samples }: Result): Spread => spreadOf(samples.map((one) => one.p50Ms));
 export const p99Of = ({ samples }: Result): Spread => spreadOf(samples.map((one) => one.p99Ms));
@@ -160,7 +172,7 @@ function cells(result: Result): string[] {
     figure(p99Of(result).median),
     figure(generatorOf(result).median),
     share === undefined ? '' : `${spreadText(share)} ${result.referenceName ?? ''}`,
-    figure(peakMiBOf(result)),
+    memoryText(result),
   ];
 }
 

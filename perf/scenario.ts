@@ -120,6 +120,7 @@ async function measure(scenario: Scenario, stage: Stage, ours: boolean): Promise
     generatorMs: (generator.user + generator.system) / 1e3,
     ...latencyOf(window),
     peakRssBytes: target.peakRssBytes(),
+    mappedBytes: target.mappedBytes(),
     ...(reference === undefined ? {} : { reference }),
   };
 }

@@ -79,6 +79,10 @@ export class PerfServer implements Target {
     return this.#process.peakRssBytes();
   }
 
+  mappedBytes(): number {
+    return this.#process.mappedBytes();
+  }
+
   /** Over the same data, as after a reboot; `between` may damage it. Counters start anew. */
   async restart(between: () => void = () => {}): Promise<void> {
     await this.#process.end();

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, untilListening } from './port.ts';
-import { type Cost, costOf, peakRssBytes, rssBytes } from './process-cost.ts';
+import { type Cost, costOf, mappedDatabaseBytes, peakRssBytes, rssBytes } from './process-cost.ts';
 import type { Keys } from './sign.ts';
 
 export interface Target {
@@ -22,6 +22,8 @@ export interface Target {
   cost(): Cost;
   rssBytes(): number;
   peakRssBytes(): number;
+  /** Of it, pages of a mapped database. */
+  mappedBytes(): number;
   stop(): Promise<void>;
 }
 
@@ -104,6 +106,10 @@ export class OwnProcess {
 
   peakRssBytes(): number {
     return peakRssBytes(this.pid);
+  }
+
+  mappedBytes(): number {
+    return mappedDatabaseBytes(this.pid);
   }
 
   /** Ends the process and keeps the folder. */

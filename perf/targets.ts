@@ -3,7 +3,16 @@
  * they meet it. A target without its result is "not measured", never met. The figures that peers
  * once showed stand nowhere here: only what was measured beside ours counts.
  */
-import { costOf, figure, p50Of, p99Of, peakMiBOf, perCpuSecondOf, rateOf } from './results.ts';
+import {
+  costOf,
+  figure,
+  memoryText,
+  p50Of,
+  p99Of,
+  peakMiBOf,
+  perCpuSecondOf,
+  rateOf,
+} from './results.ts';
 import { type Result, shareOf, spreadText, unitNames } from './results.ts';
 import type { Spread } from './spread.ts';
 
@@ -109,7 +118,7 @@ const RSS_BOUND_MIB = 256 + 200;
 function memory({ perf }: Measured): Outcome {
   const worst = perf.toSorted((left, right) => peakMiBOf(right) - peakMiBOf(left))[0];
   if (worst === undefined) return MISSING;
-  const text = `${figure(peakMiBOf(worst))} MiB (${worst.scenario}, ${worst.medium})`;
+  const text = `${memoryText(worst)} MiB (${worst.scenario}, ${worst.medium})`;
   return { text, met: peakMiBOf(worst) <= RSS_BOUND_MIB };
 }
 

@@ -125,6 +125,10 @@ class PeerServer implements Target {
     return this.#process.peakRssBytes();
   }
 
+  mappedBytes(): number {
+    return this.#process.mappedBytes();
+  }
+
   /** Listening is not serving: some answer with errors until they have found their drives. */
   async ready(): Promise<void> {
     const deadlineMs = performance.now() + READY_MS;

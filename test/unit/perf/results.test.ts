@@ -41,6 +41,9 @@ describe('a result', () => {
     expect(results.rateOf(result).median).toBe(500);
     expect(results.generatorOf(result).median).toBe(0.5);
     expect(results.peakMiBOf(result)).toBe(300);
+    expect(results.memoryText(result)).toBe('300');
+    const samples = result.samples.map((one) => ({ ...one, mappedBytes: 200 * 2 ** 20 }));
+    expect(results.memoryText({ ...result, samples })).toBe('100 + 200 mapped');
     expect(results.shareOf(result)).toBeUndefined();
   });
 

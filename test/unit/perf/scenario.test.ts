@@ -5,7 +5,7 @@ import { multipartPut, reads, singlePuts } from '../../../perf/bulk-load.ts';
 import { listPages } from '../../../perf/list-load.ts';
 import { mixedLoad, prepareMixed } from '../../../perf/mixed-load.ts';
 import { PAYLOAD_MODES } from '../../../perf/payload.ts';
-import { costOf, peakRssBytes, rssBytes } from '../../../perf/process-cost.ts';
+import { costOf, mappedDatabaseBytes, peakRssBytes, rssBytes } from '../../../perf/process-cost.ts';
 import { runScenario, type Scenario, type Side, type Stage } from '../../../perf/scenario.ts';
 import { cannonLoad, seed, smallRequests } from '../../../perf/small-load.ts';
 import { fillBucket } from '../../../perf/small-scenarios.ts';
@@ -34,6 +34,7 @@ function side(name: string, ours: boolean, events: string[] = []): Side {
         cost: () => costOf(server.pid),
         rssBytes: () => rssBytes(server.pid),
         peakRssBytes: () => peakRssBytes(server.pid),
+        mappedBytes: () => mappedDatabaseBytes(server.pid),
         stop: () => {
           events.push(`stop ${name}`);
           return server.close();
