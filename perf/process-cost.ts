@@ -62,7 +62,7 @@ export function mappedDatabaseBytes(pid: number): number {
   let kibibytes = 0;
   let inDatabase = false;
   for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
-    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) inDatabase = /\.mdb$/.test(line);
+    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) inDatabase = line.endsWith('.mdb');
     else if (inDatabase) kibibytes += Number(/^Rss:\s+(\d+) kB/.exec(line)?.[1] ?? 0);
   }
   return kibibytes * 1024;
