@@ -14,7 +14,7 @@ interface OpenNode extends XmlNode {
 }
 
 const NAME = /[A-Za-z][A-Za-z0-9]*/y;
-const DECLARATION = /(?:<\?xml version="1\.0"(?: encoding="(?:UTF|utf)-8")? ?\?>)?\s*/y;
+const DECLARATION = /(?:<\?xml version="1\.0"(?: encoding="(?:UTF|utf)-8")? ?\?>)?[ \t\r\n]*/y;
 const NAMESPACE = /(?: xmlns="[^"<>&]*")?/y;
 const LAYOUT = /^[ \t\r\n]*$/;
 /** What `sax`, or its options here, treat in other ways than plain character data. */

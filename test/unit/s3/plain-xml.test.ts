@@ -97,6 +97,13 @@ describe('readPlainXml', () => {
     );
   });
 
+  it('takes no white space but XML’s own around the root', () => {
+    expect(readPlainXml(' \t\r\n<a></a>\n')).toBeDefined();
+    for (const text of ['\u00a0<a></a>', '<a></a>\u00a0', '\u2028<a></a>']) {
+      expect(readPlainXml(text)).toBeUndefined();
+    }
+  });
+
   it('reads the namespace that SDKs write, and leaves other attributes to sax', () => {
     const plain = readPlainXml('<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></Delete>');
     expect(plain?.attributes.get('xmlns')).toBe('http://s3.amazonaws.com/doc/2006-03-01/');
