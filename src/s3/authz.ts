@@ -161,7 +161,12 @@ export class AccessAuthorizer implements Authorizer {
     const asked = actionOfVersion(action, versionId);
     const one = this.#caseOf(asking, asked, bucket, resource);
     const grounds = this.#decide(one);
-    if (grounds === 'refused' && this.#mayMiss(one)) return;
+    if (grounds === 'refused' && this.#mayMiss(one)) {
+      // Reads find out by themselves. A change must not be let in: there may be an object by then.
+      if (asked.startsWith('s3:Get')) return;
+      const code = versionId === undefined ? 'NoSuchKey' : 'NoSuchVersion';
+      throw new S3Error(code, { fields: { Key: resource.key ?? '' } });
+    }
     if (grounds === 'denied' || grounds === 'refused') throw new S3Error('AccessDenied');
     for (const demand of demandsOf(asked, request, said)) {
       if (demand.existing !== true) this.#checkDemand(one, demand, grounds);

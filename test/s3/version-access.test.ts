@@ -167,6 +167,17 @@ it('retention in governance mode is bypassed by who may, and only then', async (
   expect((await alt.send(list)).Errors).toBeUndefined();
 });
 
+it('of what is not there who may list is told so, and may change nothing', async () => {
+  await versioned();
+  await allow('s3:ListBucket');
+  const tags = (query = ''): Promise<unknown> =>
+    anonymously(town.sluice, 'DELETE', `/${Bucket}/none?tagging${query}`);
+  expect(await tags()).toEqual([404, 'NoSuchKey']);
+  expect(await tags(`&versionId=${'f'.repeat(32)}`)).toEqual([404, 'NoSuchVersion']);
+  await put('none');
+  expect(await tags()).toEqual([403, 'AccessDenied']);
+});
+
 it('a rename takes the right to remove the old key', async () => {
   await main.send(new CreateBucketCommand({ Bucket }));
   await put('old');
